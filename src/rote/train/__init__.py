@@ -1,0 +1,50 @@
+"""Training: the step, runs of it, stop rules, and what they report."""
+
+from rote.train.events import Advanced, Event, Finished, Started
+from rote.train.fit import fit, fit_runs
+from rote.train.program import epoch_order, order_keys
+from rote.train.result import (
+    Checkpoint,
+    DivergedError,
+    Record,
+    Result,
+    Run,
+    TrainingInterrupted,
+)
+from rote.train.step import TrainState, cross_entropy, init_train_state, make_forward, make_step
+from rote.train.stop import (
+    Decision,
+    StopRule,
+    accuracy_reached,
+    any_of,
+    loss_reached,
+    patience,
+)
+
+__all__ = [
+    "Advanced",
+    "Checkpoint",
+    "Decision",
+    "DivergedError",
+    "Event",
+    "Finished",
+    "Record",
+    "Result",
+    "Run",
+    "Started",
+    "StopRule",
+    "TrainState",
+    "TrainingInterrupted",
+    "accuracy_reached",
+    "any_of",
+    "cross_entropy",
+    "epoch_order",
+    "fit",
+    "fit_runs",
+    "init_train_state",
+    "loss_reached",
+    "make_forward",
+    "make_step",
+    "order_keys",
+    "patience",
+]

@@ -1,0 +1,131 @@
+"""What goes into a run and what comes out of it."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from rote.core import Dataset, Params, State
+from rote.train.events import Row
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Run:
+    """What distinguishes one training from another of the same model.
+
+    Attributes:
+      init_seed: seed of the initial parameters.
+      order_seed: seed of the data order, dropout and augmentation; by default ``init_seed``.
+      dataset: what this run trains and tests on, where it differs from the call's data set (other
+        labels, other images of the same shape). Arrays that are the same object as another run's
+        are stored on the device once.
+      subset: ``[n]`` indices of the training examples this run may train on, equally many in every
+        run of a call; by default all. The run is evaluated on all of them.
+      hparams: what ``make_optimizer`` receives, by name; traced, so runs can differ in them without
+        compiling again.
+      label: names the run in records and figures.
+    """
+
+    init_seed: int
+    order_seed: int | None = None
+    dataset: Dataset | None = None
+    subset: np.ndarray | None = None
+    hparams: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    label: str = ""
+
+
+class Record(NamedTuple):
+    """What the net said of every training example, epoch by epoch.
+
+    Attributes:
+      epochs: ``[E]`` int32, the epochs recorded; 0 is before training.
+      predicted: ``[E, N]``, the predicted class, uint8 up to 256 classes and int32 beyond.
+      margin: ``[E, N]`` float32, the logit of the label trained on minus the largest other logit.
+    """
+
+    epochs: np.ndarray
+    predicted: np.ndarray
+    margin: np.ndarray
+
+
+class Checkpoint(NamedTuple):
+    """Parameters and state after ``epoch`` epochs, or in its course where the run was cut short."""
+
+    epoch: int
+    params: Params
+    state: State
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Result:
+    """What a run produced. All arrays are NumPy arrays on the host.
+
+    Attributes:
+      run: what was asked for.
+      status: ``"fitted"``, ``"patience"``, ``"max_epochs"`` (ended without meeting the stop rule:
+        censored, not failed), ``"diverged"`` (the loss stopped being finite) or ``"interrupted"``.
+      error: one line that names epoch and step where the run diverged, else ``None``.
+      final: parameters and state at the end (the last ones with a finite loss, where it diverged).
+      initial: parameters and state before the first step.
+      best: the best parameters by the stop rule, where it keeps any.
+      history: one row per epoch, from epoch 0 (before training). Losses are mean losses and
+        accuracies fractions of a full pass in evaluation mode: ``train_*`` on the labels trained
+        on; ``changed_accuracy`` and ``unchanged_accuracy`` on the part of them that differs from
+        the clean labels and the part that does not; ``clean_accuracy`` on the training examples'
+        clean labels; ``held_out_accuracy`` on training examples outside the run's subset;
+        ``test_*`` on the test split; ``batch_loss`` is the mean mini-batch loss during the epoch;
+        ``seconds`` since the run began.
+      record: the per-example record.
+      steps_per_epoch: optimizer steps in an epoch.
+    """
+
+    run: Run
+    status: str
+    error: str | None
+    final: Checkpoint
+    initial: Checkpoint
+    best: Checkpoint | None
+    history: Sequence[Row]
+    record: Record
+    steps_per_epoch: int
+
+    @property
+    def label(self) -> str:
+        """The run's label."""
+        return self.run.label
+
+    @property
+    def params(self) -> Params:
+        """The final parameters."""
+        return self.final.params
+
+    @property
+    def state(self) -> State:
+        """The final model state."""
+        return self.final.state
+
+    def time_to(
+        self, metric: str = "train_accuracy", at_least: float = 1.0
+    ) -> tuple[int, int] | None:
+        """The first ``(epoch, step)`` evaluated with ``metric >= at_least``, or ``None``."""
+        for row in self.history:
+            if row[metric] is not None and row[metric] >= at_least:
+                return row["epoch"], row["step"]
+        return None
+
+
+class DivergedError(ArithmeticError):
+    """The loss of a run stopped being finite; ``result`` holds what it produced until then."""
+
+    def __init__(self, result: Result):
+        super().__init__(result.error)
+        self.result = result
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """Ctrl-C during training; ``results`` holds the runs that ended and the one cut short, last."""
+
+    def __init__(self, results: Sequence[Result]):
+        super().__init__("training was interrupted")
+        self.results = results

@@ -1,0 +1,111 @@
+"""The one place where a network is trained: a pure step from state and batch to state."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.typing import DTypeLike
+
+from rote.core import Batch, Key, Model, Params, State
+
+Loss = Callable[[jax.Array, jax.Array], jax.Array]
+"""``(logits [B, K], labels [B]) -> loss [B]``, per example."""
+Transform = Callable[..., jax.Array]
+"""``(images, *, train, key=None) -> x``, from images as stored to the net's input; see
+``rote.transforms``."""
+
+cross_entropy: Loss = optax.softmax_cross_entropy_with_integer_labels
+
+
+class TrainState(NamedTuple):
+    """All that training changes.
+
+    Attributes:
+      params: the parameters.
+      state: the model's state, such as running statistics.
+      opt_state: the optimizer's state.
+      step: int32 scalar, optimizer steps taken.
+      key: the run's key; never changes. What is random in a step (dropout, augmentation) is drawn
+        from ``key`` and ``step``, so a step repeated from the same state repeats its draws.
+    """
+
+    params: Params
+    state: State
+    opt_state: optax.OptState
+    step: jax.Array
+    key: Key
+
+
+def init_train_state(
+    params: Params, state: State, optimizer: optax.GradientTransformation, key: Key
+) -> TrainState:
+    """The state before the first step."""
+    return TrainState(params, state, optimizer.init(params), jnp.zeros((), jnp.int32), key)
+
+
+def make_forward(
+    model: Model, transform: Transform, compute_dtype: DTypeLike | None = None
+) -> Callable[..., tuple[jax.Array, State]]:
+    """From images as stored to logits: transform, cast, apply, cast back.
+
+    Args:
+      model: the network.
+      transform: from stored images to the net's input.
+      compute_dtype: dtype of parameters and inputs inside the net; ``None`` leaves them as they
+        are. The logits come back in float32 or wider; the model's state keeps its own dtype.
+
+    Returns:
+      ``(params, state, images, *, train, key=None) -> (logits, state)``.
+    """
+
+    def forward(params, state, images, *, train, key=None):
+        transform_key, model_key = (None, None) if key is None else jax.random.split(key)
+        x = transform(images, train=train, key=transform_key)
+        if compute_dtype is not None:
+            x, params = jax.tree.map(lambda leaf: leaf.astype(compute_dtype), (x, params))
+        logits, state = model.apply(params, state, x, train=train, key=model_key)
+        return logits.astype(jnp.promote_types(logits.dtype, jnp.float32)), state
+
+    return forward
+
+
+def make_step(
+    model: Model,
+    optimizer: optax.GradientTransformation,
+    loss_fn: Loss = cross_entropy,
+    *,
+    transform: Transform,
+    compute_dtype: DTypeLike | None = None,
+) -> Callable[[TrainState, Batch], tuple[TrainState, jax.Array]]:
+    """One optimizer step on the mean loss of a mini-batch, for ``jit``, ``scan`` and ``vmap``.
+
+    Args:
+      model: the network.
+      optimizer: any optax transformation.
+      loss_fn: per-example loss.
+      transform: from stored images to the net's input; its augmentation acts here.
+      compute_dtype: see ``make_forward``.
+
+    Returns:
+      ``(train_state, batch) -> (train_state, loss)``; ``loss`` is the mini-batch mean before the
+      update.
+    """
+    forward = make_forward(model, transform, compute_dtype)
+
+    def step(train_state: TrainState, batch: Batch) -> tuple[TrainState, jax.Array]:
+        params, state, opt_state, count, key = train_state
+
+        def mean_loss(params):
+            logits, new_state = forward(
+                params, state, batch.images, train=True, key=jax.random.fold_in(key, count)
+            )
+            return loss_fn(logits, batch.labels).mean(), new_state
+
+        (loss, state), gradient = jax.value_and_grad(mean_loss, has_aux=True)(params)
+        updates, opt_state = optimizer.update(gradient, opt_state, params)
+        params = optax.apply_updates(params, updates)
+        return TrainState(params, state, opt_state, count + 1, key), loss
+
+    return step

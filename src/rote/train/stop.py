@@ -1,0 +1,96 @@
+"""When a run ends before its last epoch: rules that read the history one row at a time.
+
+A rule is a pair of pure functions over a small JSON-serialisable state, so that a run that is
+continued later stops where it would have stopped.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from rote.core import InputError, unknown_name
+from rote.train.events import Row
+
+METRICS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "clean_accuracy")
+
+
+class Decision(NamedTuple):
+    """What a rule says after an epoch.
+
+    Attributes:
+      status: why the run ends now (``"fitted"``, ``"patience"``), or ``None`` to go on.
+      best: whether this epoch's parameters are the best so far and are to be kept.
+    """
+
+    status: str | None = None
+    best: bool = False
+
+
+class StopRule(NamedTuple):
+    """A rule: ``init() -> state`` and ``update(state, row) -> (state, decision)``."""
+
+    init: Callable[[], Any]
+    update: Callable[[Any, Row], tuple[Any, Decision]]
+
+
+def accuracy_reached(target: float = 1.0) -> StopRule:
+    """Stops ("fitted") when ``train_accuracy``, on the labels trained on, reaches ``target``.
+
+    Args:
+      target: a fraction in (0, 1].
+    """
+    if not 0 < target <= 1:
+        raise InputError(f"accuracy_reached: target {target}; expected a fraction in (0, 1]")
+    return _memoryless(lambda row: row["train_accuracy"] >= target)
+
+
+def loss_reached(target: float) -> StopRule:
+    """Stops ("fitted") when ``train_loss`` falls to ``target`` or below.
+
+    Args:
+      target: a positive loss.
+    """
+    if not target > 0:
+        raise InputError(f"loss_reached: target {target}; expected a positive loss")
+    return _memoryless(lambda row: row["train_loss"] <= target)
+
+
+def patience(epochs: int, metric: str = "test_loss") -> StopRule:
+    """Stops ("patience") when ``metric`` has not improved for ``epochs`` epochs; keeps the best.
+
+    Losses improve downward, accuracies upward; an equal value is no improvement.
+
+    Args:
+      epochs: how many epochs in a row without improvement, at least 1.
+      metric: a column of the history, one of ``METRICS``.
+    """
+    if epochs < 1:
+        raise InputError(f"patience: {epochs} epochs; expected at least 1")
+    if metric not in METRICS:
+        raise unknown_name("metric", metric, METRICS)
+    sign = 1.0 if metric.endswith("accuracy") else -1.0
+
+    def update(state, row):
+        value = sign * row[metric]
+        if state["best"] is None or value > state["best"]:
+            return {"best": value, "waited": 0}, Decision(best=True)
+        waited = state["waited"] + 1
+        status = "patience" if waited >= epochs else None
+        return {"best": state["best"], "waited": waited}, Decision(status)
+
+    return StopRule(lambda: {"best": None, "waited": 0}, update)
+
+
+def any_of(*rules: StopRule) -> StopRule:
+    """Stops when any of the rules does; the first one in order gives the status."""
+
+    def update(states, row):
+        pairs = [rule.update(state, row) for rule, state in zip(rules, states, strict=True)]
+        decisions = [decision for _, decision in pairs]
+        status = next((d.status for d in decisions if d.status is not None), None)
+        return [s for s, _ in pairs], Decision(status, any(d.best for d in decisions))
+
+    return StopRule(lambda: [rule.init() for rule in rules], update)
+
+
+def _memoryless(reached: Callable[[Row], bool]) -> StopRule:
+    return StopRule(dict, lambda state, row: (state, Decision("fitted" if reached(row) else None)))

@@ -1,0 +1,72 @@
+"""The guard against XLA's slow gradient of convolutions inside loops on CPU (jax issue 12868)."""
+
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from rote.combinators import serial
+from rote.core import Batch
+from rote.layers import activation, batch_norm, conv, dense, flatten, max_pool
+from rote.train import init_train_state, make_step
+from rote.train.program import compile_program
+from rote.train.step import cross_entropy
+from rote.transforms import unit_scale
+
+
+@pytest.mark.skipif("jax.default_backend() != 'cpu'")
+def test_a_cnn_step_in_the_chunk_costs_what_it_costs_alone():
+    model = serial(
+        conv(16, bias=False),
+        batch_norm(),
+        activation(jax.nn.relu),
+        max_pool(2),
+        conv(32, bias=False),
+        batch_norm(),
+        activation(jax.nn.relu),
+        max_pool(2),
+        flatten(),
+        dense(10),
+    )
+    optimizer = optax.sgd(0.01, momentum=0.9)
+    rng = np.random.default_rng(0)
+    images = jnp.asarray(rng.integers(0, 256, (256, 28, 28, 3)).astype(np.uint8))
+    labels = jnp.asarray(rng.integers(0, 10, 256).astype(np.int32))
+    params, state = model.init(jax.random.key(0), images[:1].astype(float))
+    start = init_train_state(params, state, optimizer, jax.random.key(1))
+
+    steps = 4
+    batches = [Batch(images[i * 64 :][:64], labels[i * 64 :][:64]) for i in range(steps)]
+    step = jax.jit(make_step(model, optimizer, transform=unit_scale()))
+    program = compile_program(
+        model,
+        lambda: optimizer,
+        batch_size=64,
+        transform=unit_scale(),
+        loss_fn=cross_entropy,
+        compute_dtype=None,
+    )
+
+    def alone():
+        train_state = start
+        for batch in batches:
+            train_state, _ = step(train_state, batch)
+        jax.block_until_ready(train_state.params)
+
+    def chunk():
+        after, _, _ = program.chunk(
+            start, jax.random.key(2), images, labels, jnp.arange(256), {}, steps
+        )
+        jax.block_until_ready(after.params)
+
+    def seconds(function):
+        begin = time.perf_counter()
+        function()
+        return time.perf_counter() - begin
+
+    alone(), chunk()
+    ratios = [seconds(chunk) / seconds(alone) for _ in range(7)]
+    assert np.median(ratios) <= 1.5, ratios
