@@ -17,7 +17,7 @@ def absolute_error(predictions: jax.Array, targets: jax.Array) -> jax.Array:
       targets: real, of the same shape.
 
     Returns:
-      ``[...]``, the dtype of ``predictions``. Its gradient is 0 where the two are equal.
+      ``[...]``, the dtype of ``predictions``.
 
     Raises:
       InputError: if the shapes differ.
