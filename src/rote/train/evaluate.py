@@ -8,12 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.typing import DTypeLike
-from rote.losses import margin
 
 from rote.core import Dataset, Model
+from rote.losses import margin
 from rote.train.step import Loss, Transform, make_forward
 
-EVALUATION_BATCH = 256
+
+def evaluation_batch() -> int:
+    """Examples per evaluation batch: few on a CPU, where activations should stay in the cache."""
+    return 64 if jax.default_backend() == "cpu" else 1024
 
 
 class PerExample(NamedTuple):
@@ -40,11 +43,12 @@ def make_evaluate(
       arrays (loss, predicted class, margin) of at least ``N`` rounded up to whole batches.
     """
     forward = make_forward(model, transform, compute_dtype)
+    batch_size = evaluation_batch()
 
     def evaluate(params, state, images, labels, out, first, count):
         def one_batch(index, out):
-            start = index * EVALUATION_BATCH
-            rows = jnp.minimum(start + jnp.arange(EVALUATION_BATCH), len(images) - 1)
+            start = index * batch_size
+            rows = jnp.minimum(start + jnp.arange(batch_size), len(images) - 1)
             batch_labels = labels[rows]
             logits, _ = forward(params, state, images[rows], train=False)
             values = (
@@ -63,7 +67,8 @@ def make_evaluate(
 
 def empty_outputs(num_examples: int) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The arrays that evaluation fills: the number of examples rounded up to whole batches."""
-    padded = -(-num_examples // EVALUATION_BATCH) * EVALUATION_BATCH
+    batch_size = evaluation_batch()
+    padded = -(-num_examples // batch_size) * batch_size
     zeros = jnp.zeros(padded, jnp.float32)
     return zeros, jnp.zeros(padded, jnp.int32), zeros
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rote.core import Dataset, Key, Split
-from rote.train.evaluate import EVALUATION_BATCH, PerExample, empty_outputs, metrics
+from rote.train.evaluate import PerExample, empty_outputs, evaluation_batch, metrics
 from rote.train.events import Advanced, Event, Row, Started
 from rote.train.program import Program, order_keys
 from rote.train.result import Checkpoint, Record, Result, Run
@@ -93,7 +93,7 @@ def measure(program: Program, task: Task, num_runs: int) -> Started:
     stepped = time.perf_counter()
     _evaluate_split(program, task.start, task.train, _Pace(), max_batches=1)
     evaluated = time.perf_counter()
-    batches = sum(-(-len(labels) // EVALUATION_BATCH) for _, labels in (task.train, task.test))
+    batches = sum(-(-len(labels) // evaluation_batch()) for _, labels in (task.train, task.test))
     return Started(
         num_runs=num_runs,
         max_epochs=task.max_epochs,
@@ -245,7 +245,7 @@ def _evaluate_split(
 ) -> PerExample:
     """Evaluates a split (or its first batches) in chunks."""
     num_examples = len(split[1])
-    batches = max_batches or -(-num_examples // EVALUATION_BATCH)
+    batches = max_batches or -(-num_examples // evaluation_batch())
     out, done = empty_outputs(num_examples), 0
     while done < batches:
         count = pace.next(batches - done)
