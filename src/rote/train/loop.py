@@ -185,6 +185,7 @@ def train(
 
     return Result(
         run=task.run,
+        dataset=task.dataset,
         status=status,
         error=error,
         final=_checkpoint(epoch, now),

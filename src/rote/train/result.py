@@ -63,6 +63,7 @@ class Result:
 
     Attributes:
       run: what was asked for.
+      dataset: what it trained and was tested on.
       status: ``"fitted"``, ``"patience"``, ``"max_epochs"`` (ended without meeting the stop rule:
         censored, not failed), ``"diverged"`` (the loss stopped being finite) or ``"interrupted"``.
       error: one line that names epoch and step where the run diverged, else ``None``.
@@ -81,6 +82,7 @@ class Result:
     """
 
     run: Run
+    dataset: Dataset
     status: str
     error: str | None
     final: Checkpoint

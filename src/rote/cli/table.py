@@ -1,0 +1,75 @@
+"""Tables for people: rows of dicts as aligned text or Markdown."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+
+
+def mean_sd(
+    values: Sequence[float | None], *, digits: int = 1, percent: bool = False, above: str = ""
+) -> str:
+    """``mean ± sd (n)`` of one number per seed, with the sample standard deviation.
+
+    Censored values, given as ``None``, enter neither number; they are counted apart.
+
+    Args:
+      values: the numbers; ``None`` where a run ended without one.
+      digits: digits after the decimal point.
+      percent: show fractions as percent.
+      above: what is known of a censored value, such as ``"> 200"``.
+
+    >>> mean_sd([0.969, 0.972, 0.975], percent=True)
+    '97.2 ± 0.3 % (3)'
+    >>> mean_sd([128, 131, None], above="> 200")
+    '129.5 ± 2.1 (2), > 200 (1)'
+    >>> mean_sd([None, None], above="> 200")
+    '> 200 (2)'
+    """
+    scale, unit = (100, " %") if percent else (1, "")
+    known = [scale * value for value in values if value is not None]
+    parts = []
+    if known:
+        spread = f" ± {statistics.stdev(known):.{digits}f}" if len(known) > 1 else ""
+        parts.append(f"{statistics.fmean(known):.{digits}f}{spread}{unit} ({len(known)})")
+    if len(known) < len(values):
+        parts.append(f"{above or '-'} ({len(values) - len(known)})")
+    return ", ".join(parts) or "-"
+
+
+def format_table(rows: Sequence[Mapping[str, object]], *, markdown: bool = False) -> str:
+    """The rows as a table, with the columns of the first row in their order.
+
+    Numbers stand to the right, the rest to the left; ``None`` is shown as ``-``.
+
+    Args:
+      rows: one mapping per line, all with the same keys.
+      markdown: with the bars of a Markdown table.
+
+    >>> print(format_table([{"condition": "true", "epochs": 12}, {"condition": "gaussian",
+    ...                                                            "epochs": None}]))
+    condition  epochs
+    true           12
+    gaussian        -
+    """
+    if not rows:
+        return "(no rows)"
+    columns = list(rows[0])
+    right = [
+        all(isinstance(row[c], (int, float)) or row[c] is None for row in rows) for c in columns
+    ]
+    lines = [columns, *([_cell(row[column]) for column in columns] for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+    padded = [
+        [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True)]
+        for line in lines
+    ]
+    if not markdown:
+        return "\n".join("  ".join(line).rstrip() for line in padded)
+    rule = [("-" * (w - 1) + ":") if r else "-" * w for w, r in zip(widths, right, strict=True)]
+    header, *body = padded
+    return "\n".join(f"| {' | '.join(line)} |" for line in (header, rule, *body))
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

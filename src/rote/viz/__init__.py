@@ -1,0 +1,10 @@
+"""Figures: one function per kind of plot; a table (a list of dicts) in, a figure out.
+
+The figures are ``matplotlib.figure.Figure`` objects made without ``pyplot``: no global state, no
+style left behind. Save them with ``RunDir.save_figure`` or ``figure.savefig``.
+"""
+
+from rote.viz.corruption import corruption_sweep, test_error, time_to_fit
+from rote.viz.curves import learning_curves
+
+__all__ = ["corruption_sweep", "learning_curves", "test_error", "time_to_fit"]

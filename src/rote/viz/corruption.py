@@ -1,0 +1,229 @@
+"""Against the corruption level: time to fit, and test error at that point."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from rote.core import InputError
+from rote.viz.style import (
+    GRAY,
+    Rows,
+    colors_for,
+    count_of,
+    label_axes,
+    legend_outside,
+    name_of,
+    need_columns,
+    new_figure,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_TICKS = 8
+
+Curve = Sequence[tuple[float, float]]
+
+
+def time_to_fit(
+    rows: Rows, *, unit: str = "epochs", by: str = "model", title: str | None = None
+) -> "Figure":
+    """Time to fit the training labels against their corruption.
+
+    Each seed is a point. The line is their mean; it passes only through levels at which every seed
+    fitted, because a mean without the censored runs would be too low. A run that did not fit is an
+    open triangle at the epochs it was given, labeled ``> max_epochs``.
+
+    Args:
+      rows: one per run, with the columns ``corruption``, ``epochs_to_fit`` (``None`` if censored)
+        and ``max_epochs``; or ``steps_to_fit`` and ``max_steps``.
+      unit: ``"epochs"`` or ``"steps"``.
+      by: a column that separates lines, where the rows have it.
+      title: a line above the figure.
+
+    Returns:
+      The figure.
+
+    Raises:
+      InputError: if there are no rows or a column is missing.
+    """
+    figure, (ax,) = new_figure(1, _caption(rows, by, f"{unit}_to_fit"), title)
+    _draw_time(ax, rows, unit, by)
+    legend_outside(figure)
+    return figure
+
+
+def test_error(
+    rows: Rows,
+    *,
+    num_classes: int,
+    expected: Curve | None = None,
+    by: str = "model",
+    title: str | None = None,
+) -> "Figure":
+    """Test error at the point where the training labels are fitted, against their corruption.
+
+    Points, lines and triangles as in ``time_to_fit``; a triangle is the test error of a run that
+    had not fitted when it ended. The dashed line is chance, ``1 - 1/k``.
+
+    Args:
+      rows: one per run, with the columns ``corruption``, ``epochs_to_fit`` and ``test_error`` (a
+        fraction).
+      num_classes: ``k``.
+      expected: pairs of corruption and test error (fractions) of a curve to compare with.
+      by: a column that separates lines, where the rows have it.
+      title: a line above the figure.
+
+    Returns:
+      The figure.
+
+    Raises:
+      InputError: if there are no rows or a column is missing.
+    """
+    figure, (ax,) = new_figure(1, _caption(rows, by, "epochs_to_fit"), title)
+    _draw_error(ax, rows, num_classes, expected, by)
+    legend_outside(figure)
+    return figure
+
+
+def corruption_sweep(
+    rows: Rows,
+    *,
+    num_classes: int,
+    expected: Curve | None = None,
+    unit: str = "epochs",
+    by: str = "model",
+    title: str | None = None,
+) -> "Figure":
+    """``time_to_fit`` and ``test_error`` side by side: Zhang et al. (2017), Fig. 1b and 1c.
+
+    Args:
+      rows: as in ``time_to_fit`` and ``test_error``.
+      num_classes: as in ``test_error``.
+      expected: as in ``test_error``.
+      unit: as in ``time_to_fit``.
+      by: as in both.
+      title: a line above the figure.
+
+    Returns:
+      The figure.
+
+    Raises:
+      InputError: if there are no rows or a column is missing.
+    """
+    figure, (left, right) = new_figure(2, _caption(rows, by, f"{unit}_to_fit"), title)
+    _draw_time(left, rows, unit, by)
+    _draw_error(right, rows, num_classes, expected, by)
+    legend_outside(figure)
+    return figure
+
+
+class _Point(NamedTuple):
+    """A run: its line, its corruption, its height on the vertical axis."""
+
+    line: str
+    level: float
+    height: float
+    censored: bool
+
+
+def _draw_time(ax: "Axes", rows: Rows, unit: str, by: str) -> None:
+    fitted, limit = f"{unit}_to_fit", f"max_{unit}"
+    need_columns(rows, ("corruption", fitted, limit))
+    points = [
+        _Point(
+            str(row.get(by, "")),
+            row["corruption"],
+            row[limit] if row[fitted] is None else row[fitted],
+            row[fitted] is None,
+        )
+        for row in rows
+    ]
+    _draw_points(ax, points)
+    for level, most in {(point.level, point.height) for point in points if point.censored}:
+        _note(ax, f"> {most}", (level, most), (0, 6), ha="center")
+    ax.set_ylim(0, 1.1 * max(point.height for point in points))
+    label_axes(ax, "label corruption", f"{unit} to fit the training labels")
+
+
+def _draw_error(ax: "Axes", rows: Rows, num_classes: int, expected: Curve | None, by: str) -> None:
+    need_columns(rows, ("corruption", "epochs_to_fit", "test_error"))
+    if num_classes < 2:
+        raise InputError(f"num_classes: {num_classes}; expected at least 2")
+    chance = 100 * (1 - 1 / num_classes)
+    ax.axhline(chance, color=GRAY, linewidth=1, linestyle="--")
+    _note(ax, f"chance, {chance:.3g} %", (0, chance), (0, 3))
+    if expected is not None:
+        levels, errors = np.asarray(sorted(expected), float).T
+        ax.plot(levels, 100 * errors, ":", color=GRAY, linewidth=1.2, label="expected")
+    points = [
+        _Point(
+            str(row.get(by, "")),
+            row["corruption"],
+            100 * row["test_error"],
+            row["epochs_to_fit"] is None,
+        )
+        for row in rows
+        if row["test_error"] is not None
+    ]
+    _draw_points(ax, points)
+    ax.set_ylim(0, 102)
+    label_axes(ax, "label corruption", "test error once fitted (%)")
+
+
+def _draw_points(ax: "Axes", points: Sequence[_Point]) -> None:
+    colors = colors_for(point.line for point in points)
+    all_levels = sorted({point.level for point in points})
+    if len(all_levels) <= MOST_TICKS:
+        ax.set_xticks(all_levels, [f"{level:g}" for level in all_levels])
+    for line, color in colors.items():
+        mine = [point for point in points if point.line == line]
+        levels = sorted({point.level for point in mine})
+        ax.plot(
+            levels,
+            [_mean([point for point in mine if point.level == level]) for level in levels],
+            color=color,
+            linewidth=2,
+            label=name_of(line),
+        )
+        for censored, marker, face in ((False, "o", color), (True, "^", "white")):
+            chosen = [point for point in mine if point.censored == censored]
+            if not chosen:
+                continue
+            ax.plot(
+                [point.level for point in chosen],
+                [point.height for point in chosen],
+                marker,
+                color=color,
+                markerfacecolor=face,
+                markersize=7 if censored else 5,
+                alpha=1 if censored else 0.6,
+                linestyle="none",
+                clip_on=False,
+            )
+
+
+def _mean(points: Sequence[_Point]) -> float:
+    """The mean height, or NaN (a gap in the line) where a run is censored."""
+    if any(point.censored for point in points):
+        return math.nan
+    return float(np.mean([point.height for point in points]))
+
+
+def _note(
+    ax: "Axes", text: str, at: tuple[float, float], offset: tuple[float, float], ha: str = "left"
+) -> None:
+    ax.annotate(text, at, xytext=offset, textcoords="offset points", ha=ha, fontsize=8, color=GRAY)
+
+
+def _caption(rows: Rows, by: str, fitted: str) -> str:
+    need_columns(rows, ("corruption", fitted))
+    sizes = Counter((str(row.get(by, "")), row["corruption"]) for row in rows)
+    caption = f"{count_of(sizes.values())} per level: each seed a point, the line their mean"
+    if any(row[fitted] is None for row in rows):
+        caption += "; open triangle: not fitted when it ended, so no mean"
+    return caption

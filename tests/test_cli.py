@@ -1,0 +1,532 @@
+"""The command line, with an experiment that trains nothing: flags, exit codes, what it shows."""
+
+import dataclasses
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rote
+from rote.cli import Progress, format_table, main, mean_sd
+from rote.cli.command import parse
+from rote.cli.config import default_out, from_file
+from rote.cli.interrupt import answer_signals
+from rote.core import Dataset, InputError, Split
+from rote.record import RunDir, to_json
+from rote.studies.config import TrainConfig
+from rote.train.events import Advanced, Finished, Row, Started
+from rote.train.result import Checkpoint, DivergedError, Record, Result, Run
+
+ENVIRONMENT = {
+    **os.environ,
+    "JAX_PLATFORMS": "cpu",
+    "PYTHONPATH": str(Path(rote.__file__).parents[1]),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(TrainConfig):
+    """What this experiment can be told."""
+
+    corruptions: tuple[float, ...] = (0.0, 1.0)
+    """Corruption levels."""
+
+
+PRESETS = {
+    "smoke": Config(max_epochs=3),
+    "paper": Config(dataset="cifar10", seeds=(0, 1, 2), max_epochs=100, augment=True),
+}
+
+
+def history(epochs: int) -> list[Row]:
+    return [
+        {
+            "epoch": epoch,
+            "step": 5 * epoch,
+            "train_loss": 2.0 / (epoch + 1),
+            "train_accuracy": epoch / epochs,
+            "test_accuracy": 0.1,
+        }
+        for epoch in range(epochs + 1)
+    ]
+
+
+def result(label: str, rows: list[Row], status: str = "fitted", error: str | None = None) -> Result:
+    end = Checkpoint(rows[-1]["epoch"], {"dense": {"kernel": np.ones(2)}}, {"dense": {}})
+    record = Record(np.zeros(1, np.int32), np.zeros((1, 4), np.uint8), np.zeros((1, 4), np.float32))
+    split = Split(np.zeros((4, 2, 2, 1), np.uint8), *[np.arange(4, dtype=np.int32)] * 2)
+    data = Dataset("four", split, split, 4)
+    return Result(Run(0, label=label), data, status, error, end, end, None, rows, record, 5)
+
+
+def play(progress: Progress, labels: list[str], status: str = "fitted", epochs: int = 3) -> None:
+    """The events of a call that trains one run per label."""
+    progress(Started(len(labels), 2 * epochs, 5, 1.0, 0.001, 0.01))
+    for index, label in enumerate(labels):
+        place = {"run": index, "label": label, "num_runs": len(labels), "max_epochs": 2 * epochs}
+        rows = history(epochs)
+        for row in rows:
+            if row["epoch"]:
+                step = row["step"] - 2
+                progress(Advanced(**place, epoch=1, step=step, steps_per_epoch=5, loss=1, row=None))
+            progress(
+                Advanced(
+                    **place,
+                    epoch=row["epoch"],
+                    step=row["step"],
+                    steps_per_epoch=5,
+                    loss=1.0,
+                    row=row,
+                )
+            )
+        error = "the loss is not finite at epoch 4" if status == "diverged" else None
+        progress(Finished(index, label, result(label, rows, status, error)))
+
+
+def run(config: Config, out: RunDir) -> None:
+    play(Progress(out), [f"seed {seed}" for seed in config.seeds])
+    out.finish(f"corruptions {config.corruptions}", seeds=config.seeds)
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def exit_code(*argv: str, run: Callable[..., None] = run, **options: Any) -> int:
+    try:
+        main(run, PRESETS, argv=argv, **options)
+    except SystemExit as left:
+        return int(left.code or 0)
+    return 0
+
+
+# Flags --------------------------------------------------------------------------------------------
+
+
+def test_precedence_is_preset_then_file_then_flags(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"max_epochs": 7, "seeds": [5, 6], "learning_rate": 1}))
+    assert parse([], PRESETS)[0] == PRESETS["smoke"]
+    assert parse(["--preset", "paper"], PRESETS)[0] == PRESETS["paper"]
+    from_paper = parse(["--config", str(file), "--preset=paper"], PRESETS)[0]
+    assert from_paper == dataclasses.replace(
+        PRESETS["paper"], max_epochs=7, seeds=(5, 6), learning_rate=1.0
+    )
+    flags = ["--max-epochs", "9", "--no-augment", "--corruptions", ".5"]
+    config = parse(["--preset", "paper", "--config", str(file), *flags], PRESETS)[0]
+    assert config == dataclasses.replace(
+        from_paper, max_epochs=9, augment=False, corruptions=(0.5,)
+    )
+
+
+def test_launch_flags() -> None:
+    _, launch = parse(["--out", "a/b", "--overwrite"], PRESETS)
+    assert (launch.preset, launch.out, launch.overwrite) == ("smoke", Path("a/b"), True)
+    assert parse(["--learning-rate", "0.1", "--learning-rate", "None"], PRESETS)[0] == Config(
+        max_epochs=3
+    )
+
+
+def test_help_shows_docstrings_presets_and_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("--help", doc="Fig. 1: what it shows.") == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "Fig. 1: what it shows." in shown
+    assert "Presets: smoke, paper." in shown
+    assert "Corruption levels. (default: 0.0 1.0)" in shown
+    assert "Epochs after which a run ends unfitted. (default: 3)" in shown
+    for flag in ("--preset", "--config", "--out", "--overwrite", "--label-seed", "--no-augment"):
+        assert flag in shown
+    exit_code("--help")
+    assert "an experiment that trains nothing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--datset", "mnist"], "unknown flag '--datset': did you mean '--dataset'"),
+        (["--preset", "papr"], "unknown preset 'papr': did you mean 'paper'"),
+        (["--augment", "False"], "unexpected argument 'False'"),
+        (["--batch-size", "many"], "Error parsing --batch-size: .*'many'"),
+        (["--optimizer", "adamw"], "invalid choice 'adamw'.*'sgd', 'momentum', 'adam'"),
+        (["--seeds"], "seeds: none; expected one or more"),
+        (["--seeds", "1", "1"], "seeds: 1 1; expected one or more different"),
+        (["--max-epochs", "0"], "max_epochs: 0; expected at least 1"),
+        (["--num-train", "-5"], "num_train: -5"),
+        (["--learning-rate", "nan"], "learning_rate: nan; expected a positive number"),
+        (["--weight-decay", "-1"], "weight_decay: -1.0"),
+        (["--config", "nowhere.json"], "cannot read nowhere.json: No such file"),
+        (["--out", "/dev/null/run"], "cannot write the run directory .*--out"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(*argv) == 2
+    shown = capsys.readouterr()
+    (line,) = shown.err.splitlines()
+    assert shown.out == ""
+    assert line.startswith("error: ")
+    assert re.search(message, line), line
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"learning_rat": 0.1}, "learning_rat'.*did you mean 'learning_rate'"),
+        ({"seeds": 3}, r"seeds is 3; expected tuple\[int, \.\.\.\]"),
+        ({"seeds": [0, "1"]}, "seeds is"),
+        ({"augment": "false"}, "augment is 'false'; expected bool"),
+        ({"augment": 1}, "augment is 1; expected bool"),
+        ({"batch_size": 12.5}, r"batch_size is 12.5; expected int \| None"),
+        ({"batch_size": True}, "batch_size is True"),
+        ({"optimizer": "lion"}, "optimizer is 'lion'"),
+        ({"weight_decay": None}, "weight_decay is None; expected float"),
+        ([1, 2], "expected a JSON object"),
+    ],
+)
+def test_bad_config_files(values: object, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "c.json"
+    file.write_text(json.dumps(values))
+    with pytest.raises(InputError, match=message) as caught:
+        from_file(file, Config())
+    assert "c.json" in str(caught.value)
+    file.write_text("{")
+    with pytest.raises(InputError, match="is not JSON"):
+        from_file(file, Config())
+
+
+@pytest.mark.parametrize(
+    "config", [*PRESETS.values(), Config(corruptions=(), label_seed=3, learning_rate=0.25)]
+)
+def test_config_round_trip(config: Config, tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(to_json(config)))
+    assert from_file(file, PRESETS["paper"]) == config
+
+
+def test_default_out_follows_from_the_configuration_alone() -> None:
+    here = default_out("zhang2017/sweep", TrainConfig(seeds=(0, 1), learning_rate=0.1))
+    assert here.parent == Path("runs/zhang2017/sweep")
+    assert (
+        here.name.startswith("digits-mlp_1x512-") and len(here.name) == len("digits-mlp_1x512-") + 8
+    )
+    program = (
+        "from rote.cli.config import *; from rote.studies.config import *;"
+        "print(default_out('zhang2017/sweep', TrainConfig(learning_rate=0.1, seeds=(0, 1))))"
+    )
+    there = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=ENVIRONMENT
+    )
+    assert there.stdout.strip() == str(here)
+    assert default_out("zhang2017/sweep", TrainConfig()) != here
+
+
+# Running ------------------------------------------------------------------------------------------
+
+
+def resolve(config: Config) -> Config:
+    return dataclasses.replace(config, learning_rate=config.learning_rate or 1)
+
+
+def test_a_run_is_recorded_resolved_and_found_again(capsys: pytest.CaptureFixture[str]) -> None:
+    calls: list[Config] = []
+
+    def counted(config: Config, out: RunDir) -> None:
+        calls.append(config)
+        run(config, out)
+
+    assert exit_code("--seeds", "3", "4", run=counted, resolve=resolve) == 0
+    first = capsys.readouterr().out
+    (folder,) = Path("runs/tests/test_cli").iterdir()
+    out = RunDir.open(folder)
+    assert out.config["learning_rate"] == 1.0
+    assert out.config["seeds"] == [3, 4]
+    assert out.summary["seeds"] == [3, 4]
+    assert [run["label"] for run in out.runs()] == ["seed 3", "seed 4"]
+    assert first.splitlines()[0] == "corruptions (0.0, 1.0)"
+    assert str(folder) in first
+
+    same = [
+        ["--seeds", "3", "4"],
+        ["--seeds", "3", "4", "--learning-rate", "1"],
+        ["--config", str(folder / "config.json")],
+    ]
+    for argv in same:
+        assert exit_code(*argv, run=counted, resolve=resolve) == 0
+        shown = capsys.readouterr()
+        assert shown.out == first
+        assert "--overwrite" in shown.err
+    assert len(calls) == 1
+    assert exit_code(*same[0], "--overwrite", run=counted, resolve=resolve) == 0
+    assert len(calls) == 2 and calls[0] == calls[1]
+    assert len(list(Path("runs/tests/test_cli").iterdir())) == 1
+
+
+def test_another_run_is_not_overwritten(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("--out", "here", "--seeds", "1") == 0
+    assert exit_code("--out", "here", "--seeds", "2") == 2
+    assert "differs in seeds" in capsys.readouterr().err
+    assert RunDir.open("here").summary["seeds"] == [1]
+
+
+def test_figures_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    def with_figure(config: Config, out: RunDir) -> None:
+        from matplotlib.figure import Figure
+
+        out.save_figure("curves", Figure())
+        out.finish("done")
+
+    assert exit_code("--out", "here", run=with_figure) == 0
+    assert "figure: here/figures/curves.png" in capsys.readouterr().out
+
+
+def test_input_errors_of_the_run_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
+    def refused(config: Config, out: RunDir) -> None:
+        raise InputError("batch_size: 9; expected 1 to 4")
+
+    assert exit_code("--out", "here", run=refused) == 2
+    assert "error: batch_size: 9; expected 1 to 4" in capsys.readouterr().err
+    assert exit_code("--out", "here") == 0, "a refused run leaves nothing in the way"
+
+
+def test_a_diverged_training_finishes_with_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
+    def diverges(config: Config, out: RunDir) -> None:
+        play(Progress(out), ["seed 0"], status="diverged")
+        out.finish("the table")
+
+    for _ in range(2):  # run, then found again
+        assert exit_code("--out", "here", run=diverges) == 1
+        shown = capsys.readouterr()
+        assert "the table" in shown.out
+        assert "diverged: seed 0: the loss is not finite at epoch 4" in shown.err
+
+
+def test_a_single_fit_that_diverges_exits_1(capsys: pytest.CaptureFixture[str]) -> None:
+    def diverges(config: Config, out: RunDir) -> None:
+        raise DivergedError(result("", history(1), "diverged", "not finite at epoch 1, step 3"))
+
+    assert exit_code("--out", "here", run=diverges) == 1
+    assert capsys.readouterr().err.endswith("error: not finite at epoch 1, step 3\n")
+
+
+def test_a_run_must_say_that_it_is_finished() -> None:
+    with pytest.raises(RuntimeError, match=r"out\.finish"):
+        main(lambda config, out: None, PRESETS, argv=["--out", "here"], doc="x", experiment="x")
+
+
+# Signals ------------------------------------------------------------------------------------------
+
+SLOW = """
+import hashlib, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the parent ignores it
+from rote.cli import main
+from rote.studies.config import TrainConfig
+
+def run(config, out):
+    out.log({"epoch": 0})
+    print("ready", flush=True)
+    if config.model == "in_c":  # one call into C for about ten minutes, deaf to signals
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
+    elif config.model == "saves":
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            time.sleep(0.3)
+            out.log({"epoch": 1})
+            raise
+    else:  # a computation on the device goes on when Python leaves
+        import jax
+        ones = jax.numpy.ones((300, 300))
+        compute = jax.jit(lambda n: jax.lax.fori_loop(0, n, lambda i, x: x @ x, ones))
+        compute(10**7).block_until_ready()
+
+main(run, {"only": TrainConfig()}, doc="x", experiment="x")
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "number", "code", "word"),
+    [
+        ("in_c", signal.SIGINT, 130, "interrupted"),
+        ("saves", signal.SIGINT, 130, "interrupted"),
+        ("saves", signal.SIGTERM, 143, "terminated"),
+        ("on_device", signal.SIGTERM, 143, "terminated"),
+    ],
+)
+def test_signals_are_answered_in_two_seconds(
+    where: str, number: signal.Signals, code: int, word: str, tmp_path: Path
+) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    command = [sys.executable, "slow.py", "--model", where, "--out", "here"]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            time.sleep(0.5)
+            begin = time.monotonic()
+            process.send_signal(number)
+            _, shown = process.communicate(timeout=20)
+            seconds = time.monotonic() - begin
+        finally:
+            process.kill()
+    assert process.returncode == code, shown
+    assert seconds < 2
+    assert "Traceback" not in shown
+    assert f"{word}: what was written so far is in here" in shown
+    rows = RunDir.open(tmp_path / "here").rows()
+    assert [row["epoch"] for row in rows] == ([0, 1] if where == "saves" else [0])
+    assert not RunDir.open(tmp_path / "here").complete
+
+
+def test_handlers_are_put_back() -> None:
+    def handlers() -> list[Any]:
+        return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+    before = handlers()
+    with answer_signals() as signals:
+        assert handlers() != before or signal.SIG_IGN in before
+    assert handlers() == before
+    assert signal.set_wakeup_fd(-1) == -1
+    assert signals.received is None
+
+
+# Progress -----------------------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_rows_and_runs_are_recorded_and_numbered_on(tmp_path: Path) -> None:
+    out = RunDir.create(tmp_path / "run", {}, devices=[])
+    columns = {"a": {"condition": "true"}, "c": {"condition": "random_labels"}}
+    progress = Progress(out, columns=columns, quiet=True)
+    play(progress, ["a", "b"], epochs=2)
+    play(progress, ["c"], epochs=1)
+    rows = [(row["run"], row["label"], row.get("condition"), row["epoch"]) for row in out.rows()]
+    assert rows == [
+        *((0, "a", "true", epoch) for epoch in range(3)),
+        *((1, "b", None, epoch) for epoch in range(3)),
+        *((2, "c", "random_labels", epoch) for epoch in range(2)),
+    ]
+    assert [(run["run"], run.get("condition")) for run in out.runs()] == [
+        (0, "true"),
+        (1, None),
+        (2, "random_labels"),
+    ]
+
+
+def test_a_row_that_no_event_brought_is_recorded_too(tmp_path: Path) -> None:
+    out = RunDir.create(tmp_path / "run", {}, devices=[])
+    progress = Progress(out, quiet=True)
+    rows = history(2)
+    rows[2]["train_loss"] = float("inf")
+    progress(Started(1, 5, 5, 1.0, 0.001, 0.01))
+    for row in rows[:2]:
+        progress(Advanced(0, "a", 1, row["epoch"], 5, row["step"], 5, 1.0, row))
+    progress(Finished(0, "a", result("a", rows, "diverged", "not finite")))
+    assert [row["train_loss"] for row in out.rows()] == [2.0, 1.0, float("inf")]
+
+
+def test_a_log_gets_a_line_per_run_and_no_carriage_return() -> None:
+    log = io.StringIO()
+    play(Progress(stream=log), ["a", "b"])
+    cost, first, second = log.getvalue().splitlines()
+    assert "\r" not in log.getvalue()
+    assert cost.startswith("at most 180 ms on this machine: 2 runs x 6 epochs x 5 steps (1 ms")
+    assert first == "[1/2] a: fitted: epoch 3, loss 0.5, train 100.0 %, test 10.0 %"
+    assert second.startswith("[2/2] b: fitted")
+
+
+def test_a_log_of_a_long_run_gets_a_line_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 1000, 4))
+    monkeypatch.setattr("rote.cli.progress.time.monotonic", lambda: next(clock))
+    log = io.StringIO()
+    play(Progress(stream=log), ["a"], epochs=9)
+    lines = log.getvalue().splitlines()
+    assert 3 <= sum(line.startswith("a: epoch") for line in lines) <= 5
+
+
+def test_a_terminal_gets_a_bar_and_the_lines_stay() -> None:
+    terminal = Terminal()
+    play(Progress(stream=terminal), ["a", "b"])
+    shown = terminal.getvalue()
+    assert "/12 epochs" in shown and "/6 epochs" in shown, "a fitted run shortens the bar"
+    assert shown.count("fitted") == 2
+    assert "\r" in shown
+
+
+def test_quiet_shows_nothing() -> None:
+    terminal = Terminal()
+    play(Progress(stream=terminal, quiet=True), ["a"])
+    assert terminal.getvalue() == ""
+
+
+# Tables -------------------------------------------------------------------------------------------
+
+
+def test_mean_sd() -> None:
+    assert mean_sd([1.0, 2.0, 3.0], digits=2) == "2.00 ± 1.00 (3)"
+    assert mean_sd([0.5], percent=True, digits=0) == "50 % (1)"
+    assert mean_sd([10, None], above="> 200") == "10.0 (1), > 200 (1)"
+    assert mean_sd([]) == "-"
+
+
+def test_tables() -> None:
+    rows = [
+        {"model": "mlp", "corruption": 0.5, "epochs": "> 200 (3)"},
+        {"model": "cnn", "corruption": 1.0, "epochs": None},
+    ]
+    assert format_table(rows).splitlines() == [
+        "model  corruption  epochs",
+        "mlp           0.5  > 200 (3)",
+        "cnn             1  -",
+    ]
+    assert format_table(rows, markdown=True).splitlines() == [
+        "| model | corruption | epochs    |",
+        "| ----- | ---------: | --------- |",
+        "| mlp   |        0.5 | > 200 (3) |",
+        "| cnn   |          1 | -         |",
+    ]
+    assert format_table([]) == "(no rows)"
+
+
+def test_help_is_quick() -> None:
+    """Beside the import of jax, ``--help`` costs well under a second of computing."""
+    program = """
+import sys, time, jax, optax
+from rote.cli import main
+from rote.studies.config import TrainConfig
+begin = time.process_time()
+try:
+    main(print, {"only": TrainConfig()}, argv=["--help"], doc="x", experiment="x")
+except SystemExit:
+    pass
+print(time.process_time() - begin, "matplotlib" in sys.modules, file=sys.stderr)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=ENVIRONMENT
+    )
+    seconds, matplotlib = ran.stderr.split()
+    assert float(seconds) < 1
+    assert matplotlib == "False"
