@@ -58,7 +58,8 @@ def concat(*models: Model, **named: Model) -> Model:
 
     def apply(params, state, x, *, train, key=None):
         outputs, state = _apply_all(children, params, state, x, train, key)
-        return jnp.concatenate(outputs, -1), state
+        with jax.named_scope("concat"):
+            return jnp.concatenate(outputs, -1), state
 
     return Model(init, apply)
 
@@ -85,7 +86,8 @@ def residual(body: Model, shortcut: Model | None = None) -> Model:
                 f"residual: the body gives shape {y.shape}, the shortcut {z.shape}; "
                 "give a shortcut that projects to the body's shape"
             )
-        return y + z, state
+        with jax.named_scope("residual"):
+            return y + z, state
 
     return Model(_init_all(children), apply)
 

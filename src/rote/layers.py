@@ -195,7 +195,7 @@ def batch_norm(
     def apply(params, state, x, *, train, key=None):
         del key
         with jax.named_scope("batch_norm"):
-            wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+            wide = x.astype(x.dtype if jnp.finfo(x.dtype).bits > 32 else jnp.float32)
             mean, var = state["mean"], state["var"]
             if train:
                 axes = tuple(range(x.ndim - 1))
@@ -244,7 +244,11 @@ def local_response_norm(
         total = sum(squares[..., i : i + channels] for i in range(2 * radius + 1))
         return x * (bias + alpha * total) ** -beta
 
-    return _stateless("local_response_norm", function)
+    def make(key, example):
+        _require_float("local_response_norm", example)
+        return {}
+
+    return _stateless("local_response_norm", function, make)
 
 
 def dropout(rate: float) -> Model:
@@ -304,7 +308,12 @@ def avg_pool(window: int = 2, *, stride: int | None = None, padding: Padding = "
 
 def global_avg_pool() -> Model:
     """The mean over height and width: ``[B, H, W, C] -> [B, C]``."""
-    return _stateless("global_avg_pool", lambda params, x: jnp.mean(x, (1, 2)))
+
+    def make(key, example):
+        _require_image("global_avg_pool", example)
+        return {}
+
+    return _stateless("global_avg_pool", lambda params, x: jnp.mean(x, (1, 2)), make)
 
 
 def _pool(kind, window, stride, padding, combine, fill) -> Model:
@@ -312,7 +321,12 @@ def _pool(kind, window, stride, padding, combine, fill) -> Model:
 
     def init(key, example):
         _require_image(kind, example)
-        _window_pads(kind, example.shape, (window, window), stride, padding)
+        pads = _window_pads(kind, example.shape, (window, window), stride, padding)
+        _require(
+            np.max(pads) < window,
+            f"{kind}: padding {padding} with a window of {window}x{window} gives windows of "
+            "padding alone; give a padding smaller than the window",
+        )
         return {}
 
     def function(params, x):
@@ -385,6 +399,7 @@ def _add_bias(params, y):
 
 def _window_pads(kind, shape, window, stride, padding) -> list[tuple[int, int]]:
     """The explicit padding of height and width; an error where no window fits the image."""
+    _require(stride >= 1, f"{kind}: stride {stride}; expected at least 1")
     if isinstance(padding, str):
         pads = lax.padtype_to_pads(shape[1:3], window, (stride, stride), padding)
     elif isinstance(padding, int):

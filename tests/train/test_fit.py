@@ -94,9 +94,7 @@ def test_runs_of_a_list_equal_runs_alone(noise, model):
 
 def test_each_seed_decides_what_it_should(noise):
     runs = [Run(0, order_seed=5), Run(0, order_seed=6), Run(1, order_seed=5)]
-    a, b, c = fit_runs(
-        MLP, lambda: optax.sgd(0.1), noise, runs, max_epochs=1, **SETTINGS
-    )
+    a, b, c = fit_runs(MLP, lambda: optax.sgd(0.1), noise, runs, max_epochs=1, **SETTINGS)
     chex.assert_trees_all_equal(a.initial, b.initial)
     assert not np.array_equal(a.params["1"]["kernel"], b.params["1"]["kernel"])
     assert not np.array_equal(a.initial.params["1"]["kernel"], c.initial.params["1"]["kernel"])
@@ -150,9 +148,7 @@ def test_history_is_a_full_pass_in_eval_mode(noise):
 def test_a_subset_is_trained_on_and_all_are_evaluated(noise):
     subset = np.random.default_rng(1).permutation(300)[:200]
     held_out = np.setdiff1d(np.arange(300), subset)
-    part = Dataset(
-        "part", Split(*(array[subset] for array in noise.train)), noise.test, 4
-    )
+    part = Dataset("part", Split(*(array[subset] for array in noise.train)), noise.test, 4)
     (result,) = fit_runs(
         MLP, lambda: optax.sgd(0.1), noise, [Run(0, subset=subset)], max_epochs=3, **SETTINGS
     )

@@ -11,9 +11,7 @@ from rote.layers import activation, batch_norm, dense, dropout, flatten
 from rote.train import init_train_state, make_forward, make_step
 from rote.transforms import unit_scale
 
-NET = serial(
-    flatten(), dense(8), batch_norm(), activation(jax.nn.relu), dropout(0.5), dense(4)
-)
+NET = serial(flatten(), dense(8), batch_norm(), activation(jax.nn.relu), dropout(0.5), dense(4))
 
 
 def start(model, images, optimizer):
@@ -43,9 +41,9 @@ def test_jit_scan_and_vmap_give_what_plain_calls_give(noise):
     plain = begin = start(NET, data.images, optimizer)
     for _ in range(3):
         plain, loss = step(plain, data)
-    scanned, losses = jax.jit(
-        lambda s: jax.lax.scan(lambda s, _: step(s, data), s, length=3)
-    )(begin)
+    scanned, losses = jax.jit(lambda s: jax.lax.scan(lambda s, _: step(s, data), s, length=3))(
+        begin
+    )
     chex.assert_trees_all_close(plain.params, scanned.params, rtol=2e-5, atol=1e-6)
     np.testing.assert_allclose(losses[-1], loss, rtol=1e-5)
 
@@ -58,9 +56,7 @@ def test_jit_scan_and_vmap_give_what_plain_calls_give(noise):
 
 def test_one_trace_serves_many_steps(noise):
     optimizer = optax.adam(1e-3)
-    step = jax.jit(
-        chex.assert_max_traces(make_step(NET, optimizer, transform=unit_scale()), n=1)
-    )
+    step = jax.jit(chex.assert_max_traces(make_step(NET, optimizer, transform=unit_scale()), n=1))
     data = batch(noise)
     train_state = start(NET, data.images, optimizer)
     for _ in range(3):
@@ -84,9 +80,7 @@ def test_compute_dtype_acts_inside_the_net_only(noise):
     assert set(seen) == {jnp.dtype("bfloat16")}
     assert logits.dtype == jnp.float32
     chex.assert_trees_all_equal_dtypes(state, begin.state)
-    full, _ = make_forward(model, unit_scale())(
-        begin.params, begin.state, data.images, train=True
-    )
+    full, _ = make_forward(model, unit_scale())(begin.params, begin.state, data.images, train=True)
     np.testing.assert_allclose(logits, full, atol=0.1)
     assert not np.array_equal(logits, full)
 

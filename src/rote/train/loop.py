@@ -140,7 +140,7 @@ def train(
     def evaluate(batch_loss: float | None) -> Row:
         seen = _evaluate_split(program, now, task.train, evaluation_pace)
         tested = _evaluate_split(program, now, task.test, evaluation_pace)
-        row = {
+        row: Row = {
             "epoch": epoch,
             "step": int(now.step),
             "batch_loss": batch_loss,

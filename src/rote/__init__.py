@@ -1,0 +1,64 @@
+"""A functional JAX laboratory for one question: when does a neural network learn, when by rote?
+
+The builders are pure functions over parameter pytrees and work with plain ``jax.grad`` and optax;
+``rote.fit`` trains them, ``rote.load`` and ``rote.corrupt`` bring data with true or randomised
+labels, ``rote.load_run`` gives a trained net back.
+"""
+
+from rote import combinators, data, layers, losses, models, optim, record, transforms, viz
+from rote.core import Batch, Dataset, InputError, Model, Split, count_params
+from rote.data import corrupt, load, random_labels, wrong_labels
+from rote.record import RunDir
+from rote.studies.catalog import load_run
+from rote.summary import summary
+from rote.train import (
+    DivergedError,
+    Result,
+    Run,
+    TrainingInterrupted,
+    accuracy_reached,
+    any_of,
+    fit,
+    fit_runs,
+    loss_reached,
+    make_step,
+    patience,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Batch",
+    "Dataset",
+    "DivergedError",
+    "InputError",
+    "Model",
+    "Result",
+    "Run",
+    "RunDir",
+    "Split",
+    "TrainingInterrupted",
+    "accuracy_reached",
+    "any_of",
+    "combinators",
+    "corrupt",
+    "count_params",
+    "data",
+    "fit",
+    "fit_runs",
+    "layers",
+    "load",
+    "load_run",
+    "loss_reached",
+    "losses",
+    "make_step",
+    "models",
+    "optim",
+    "patience",
+    "random_labels",
+    "record",
+    "summary",
+    "transforms",
+    "viz",
+    "wrong_labels",
+]

@@ -1,0 +1,28 @@
+"""Data sets and their randomisations, in NumPy: nothing here computes on a device."""
+
+from rote.data.corruption import (
+    CONDITIONS,
+    corrupt,
+    gaussian,
+    noise_inputs,
+    random_labels,
+    random_pixels,
+    shuffled_labels,
+    shuffled_pixels,
+    wrong_labels,
+)
+from rote.data.datasets import load, subset
+
+__all__ = [
+    "CONDITIONS",
+    "corrupt",
+    "gaussian",
+    "load",
+    "noise_inputs",
+    "random_labels",
+    "random_pixels",
+    "shuffled_labels",
+    "shuffled_pixels",
+    "subset",
+    "wrong_labels",
+]

@@ -1,0 +1,118 @@
+"""Data sets by name, and parts of them."""
+
+import dataclasses
+import os
+from importlib import resources
+
+import numpy as np
+
+from rote.core import Dataset, InputError, Split
+from rote.data import tfds
+from rote.data.draws import generator
+
+
+def load(
+    name: str,
+    *,
+    num_train: int | None = None,
+    subset_seed: int = 0,
+    data_dir: str | os.PathLike[str] | None = None,
+    download: bool = False,
+) -> Dataset:
+    """A data set by name.
+
+    ``"digits"`` is in the package: 1,437 + 360 real 8x8 images. ``"mnist"``, ``"fashion_mnist"``,
+    ``"cifar10"`` and ``"cifar100"`` are read from where tensorflow-datasets (TFDS) keeps them, and
+    prepared there first from published files that are on the disk already (TFDS's or torchvision's)
+    or, with ``download=True``, from the network. Of every other image-classification set of TFDS,
+    by its name there, a prepared directory is read. Decoded images are kept beside the data, or in
+    the user's cache folder, and mapped into memory.
+
+    The test split is TFDS's ``test``, or ``validation`` where there is none; ``provenance`` says
+    which, and as what (PNG, JPEG) the images were stored.
+
+    Args:
+      name: ``"digits"``, or TFDS's ``"NAME"`` or ``"NAME/CONFIG"``.
+      num_train: the size of a class-balanced part of the training split; by default all of it.
+      subset_seed: which part that is.
+      data_dir: where the data are; by default ``TFDS_DATA_DIR``, else ``~/tensorflow_datasets``.
+      download: whether files that are missing may be downloaded.
+
+    Returns:
+      The data set, its images uint8 ``[N, H, W, C]``.
+
+    Raises:
+      InputError: if the name is unknown, the data are missing or unreadable, or ``num_train`` is
+        not possible. The message says what to do.
+
+    >>> load("digits").train.images.shape
+    (1437, 8, 8, 1)
+    """
+    if name == "digits":
+        dataset = _digits()
+    else:
+        dataset = tfds.load(name, data_dir=data_dir, download=download)
+    return dataset if num_train is None else subset(dataset, num_train, seed=subset_seed)
+
+
+def subset(dataset: Dataset, num_train: int, *, seed: int) -> Dataset:
+    """A random part of the training split, balanced over the clean classes.
+
+    Class counts differ by at most one, as long as every class has enough examples. Under one seed a
+    smaller part lies within every larger one. The examples keep their order.
+
+    Args:
+      dataset: any data set.
+      num_train: how many training examples to keep, from the number of classes to all of them.
+      seed: an integer >= 0.
+
+    Returns:
+      The data set with the smaller training split; the test split is the same object.
+
+    Raises:
+      InputError: if ``num_train`` is out of range.
+
+    >>> np.bincount(subset(load("digits"), 50, seed=0).train.labels).tolist()
+    [5, 5, 5, 5, 5, 5, 5, 5, 5, 5]
+    """
+    available = len(dataset.train.labels)
+    if not dataset.num_classes <= num_train <= available:
+        raise InputError(
+            f"num_train {num_train}: expected {dataset.num_classes} (one per class) to {available} "
+            f"for {dataset.name!r}"
+        )
+    order = generator(seed, "subset").permutation(available)
+    labels = dataset.train.clean_labels[order]
+    # The first of every class, then the second of every class, and so on.
+    round_of = np.empty(available, np.int64)
+    for label in range(dataset.num_classes):
+        members = np.flatnonzero(labels == label)
+        round_of[members] = np.arange(len(members))
+    kept = np.sort(order[np.argsort(round_of, kind="stable")[:num_train]])
+    return dataclasses.replace(
+        dataset,
+        train=Split(*(array[kept] for array in dataset.train)),
+        provenance=(
+            *dataset.provenance,
+            {"operation": "subset", "num_train": int(num_train), "seed": int(seed)},
+        ),
+    )
+
+
+def _digits() -> Dataset:
+    """Of each class the 36 examples with the smallest draws are the test split.
+
+    digits.NOTICE.txt, beside the file, says where the images come from.
+    """
+    with (
+        resources.as_file(resources.files("rote.data") / "digits.npz") as path,
+        np.load(path, allow_pickle=False) as file,
+    ):
+        arrays = dict(file)
+
+    def split(name: str) -> Split:
+        labels = arrays[f"{name}_labels"].astype(np.int32)
+        return Split(arrays[f"{name}_images"][..., None], labels, labels)
+
+    source = {"operation": "load", "name": "digits", "split_seed": int(arrays["split_seed"])}
+    return Dataset("digits", split("train"), split("test"), 10, (source,))

@@ -1,0 +1,45 @@
+"""The small AlexNet of Zhang et al. 2017."""
+
+import jax
+
+from rote.combinators import serial
+from rote.core import Model
+from rote.layers import activation, conv, dense, flatten, local_response_norm, max_pool
+
+
+def alexnet_small(*, num_classes: int) -> Model:
+    """Twice (5x5 convolution, ReLU, max-pool, local response norm), then dense 384, 192, logits.
+
+    1,387,786 parameters on 28x28x3 images with 10 classes. The paper does not give the channels,
+    strides and constants of the normalization: 64 channels and 3x3 pools of stride 2 are what that
+    count implies, the constants are those of the TensorFlow CIFAR-10 tutorial.
+
+    Args:
+      num_classes: number of logits.
+
+    Returns:
+      A model ``[B, H, W, C] -> [B, num_classes]`` with parameters ``block1/conv/kernel``, ...,
+      ``head/bias``.
+
+    Reference:
+      Zhang et al. 2017 (arXiv 1611.03530), appendix A.
+    """
+    return serial(
+        block1=_block(64),
+        block2=_block(64),
+        flatten=flatten(),
+        dense1=dense(384),
+        relu1=activation(jax.nn.relu),
+        dense2=dense(192),
+        relu2=activation(jax.nn.relu),
+        head=dense(num_classes),
+    )
+
+
+def _block(channels: int) -> Model:
+    return serial(
+        conv=conv(channels, 5),
+        relu=activation(jax.nn.relu),
+        pool=max_pool(3, stride=2, padding="SAME"),
+        norm=local_response_norm(),
+    )

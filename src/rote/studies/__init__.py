@@ -1,0 +1,1 @@
+"""What two or more experiments share: named networks, recipes, tables. Never prints or plots."""

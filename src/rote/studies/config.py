@@ -1,0 +1,59 @@
+"""The settings that every training experiment shares: one name, one meaning everywhere."""
+
+import dataclasses
+import math
+from typing import Literal
+
+from rote.core import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """Settings of a training experiment; ``None`` means: from the recipe of (data set, model)."""
+
+    dataset: str = "digits"
+    """Data set: digits (in the package), mnist, fashion_mnist, cifar10, cifar100, any TFDS set."""
+    model: str = "mlp_1x512"
+    """Network, such as mlp_1x512, cnn, alexnet_small, inception_small, resnet_18."""
+    optimizer: Literal["sgd", "momentum", "adam"] = "momentum"
+    """Update rule; momentum is heavy ball with 0.9."""
+    num_train: int | None = None
+    """Train on a class-balanced subset of this many examples; None: on all."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """One run per seed, of initialization, data order and (without --label-seed) the labels."""
+    label_seed: int | None = None
+    """Seed of the label and pixel randomisation; None: the run's seed."""
+    batch_size: int | None = None
+    """Examples per step."""
+    learning_rate: float | None = None
+    """Initial learning rate."""
+    learning_rate_decay: float | None = None
+    """Factor on the learning rate after every epoch; 1 keeps it constant."""
+    weight_decay: float = 0.0
+    """Coefficient of the l2 term that is added to the gradient of the weights (not biases)."""
+    augment: bool = False
+    """Random crop (and flip, for color images) of the training images; leave off to memorise."""
+    compute_dtype: Literal["float32", "bfloat16"] = "float32"
+    """Dtype of the computation inside the net."""
+    max_epochs: int | None = None
+    """Epochs after which a run ends unfitted."""
+
+    def __post_init__(self) -> None:
+        """Checks what can be checked before anything is loaded.
+
+        Raises:
+          InputError: if a value cannot be used.
+        """
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            given = " ".join(map(str, self.seeds)) or "none"
+            raise InputError(f"seeds: {given}; expected one or more different integers")
+        for name in ("num_train", "batch_size", "max_epochs"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name}: {value}; expected at least 1")
+        for name in ("learning_rate", "learning_rate_decay"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise InputError(f"{name}: {value}; expected a positive number")
+        if not 0 <= self.weight_decay < math.inf:
+            raise InputError(f"weight_decay: {self.weight_decay}; expected 0 or a positive number")

@@ -1,0 +1,265 @@
+"""Zhang et al. 2017, "Understanding deep learning requires rethinking generalization": settings.
+
+What the paper fixes (appendix A): pixels divided by 255, center crop to 28x28, per-image whitening;
+SGD with momentum 0.9; initial learning rate 0.1 for small Inception and 0.01 for small Alexnet and
+the MLPs, times 0.95 after every epoch; no weight decay, dropout or augmentation on randomised data.
+
+What it leaves open, and what is taken here: batch size 128 (as reproductions do), initialization He
+normal with biases 0, epochs until every label is fitted up to a limit, data reshuffled every epoch
+with the remainder dropped.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+import optax
+
+from rote import data, optim, transforms
+from rote.core import Dataset, InputError, unknown_name
+from rote.studies import catalog
+from rote.studies.config import TrainConfig
+from rote.train import Event, Result, Run, accuracy_reached, fit_runs
+
+C = TypeVar("C", bound=TrainConfig)
+Row = dict[str, Any]
+
+
+class Recipe(NamedTuple):
+    """What fits random labels with a model on a data set.
+
+    Attributes:
+      learning_rate: initial learning rate.
+      max_epochs: epochs after which a run counts as not fitted.
+      learning_rate_decay: factor per epoch.
+      batch_size: examples per step.
+    """
+
+    learning_rate: float
+    max_epochs: int
+    learning_rate_decay: float = 1.0
+    batch_size: int = 128
+
+
+# The paper's decay of 0.95 leaves 1 % of the learning rate after 90 epochs, too little for the
+# small subsets that a CPU can train: there the learning rate stays constant.
+RECIPES: dict[tuple[str, str], Recipe] = {
+    ("digits", "mlp_1x512"): Recipe(0.1, 400),
+    ("digits", "cnn"): Recipe(0.02, 200),
+    ("cifar10", "mlp_1x512"): Recipe(0.01, 300),
+    ("cifar10", "cnn"): Recipe(0.05, 200),
+}
+PAPER_LEARNING_RATE = {"inception_small": 0.1, "inception_small_no_bn": 0.1}
+DEFAULT_PAPER_LEARNING_RATE = 0.01
+
+
+class Case(NamedTuple):
+    """One training of a study.
+
+    Attributes:
+      label: names the run.
+      factors: what distinguishes it in tables and figures, such as ``{"corruption": 0.5}``.
+      seed: of initialization and data order.
+      dataset: what it trains on.
+    """
+
+    label: str
+    factors: dict[str, Any]
+    seed: int
+    dataset: Dataset
+
+
+def resolve(config: C) -> C:
+    """Fills what is ``None`` from the recipe of (data set, model).
+
+    Raises:
+      InputError: if the model is unknown.
+    """
+    if config.model not in catalog.MODELS:
+        raise unknown_name("model", config.model, catalog.MODELS)
+    recipe = RECIPES.get((config.dataset, config.model), paper_recipe(config.model))
+    missing = {
+        name: value for name, value in recipe._asdict().items() if getattr(config, name) is None
+    }
+    return dataclasses.replace(config, **missing)
+
+
+def settled(config: TrainConfig) -> Recipe:
+    """What a resolved configuration says in place of its recipe.
+
+    Raises:
+      InputError: if a field is still ``None``.
+    """
+    values = {name: getattr(config, name) for name in Recipe._fields}
+    if None in values.values():
+        raise InputError(f"{values}: not all settled; call zhang2017.resolve(config) first")
+    return Recipe(**values)
+
+
+def paper_recipe(model: str) -> Recipe:
+    """The paper's learning rate and decay for a model; 300 epochs are our limit."""
+    return Recipe(PAPER_LEARNING_RATE.get(model, DEFAULT_PAPER_LEARNING_RATE), 300, 0.95)
+
+
+def preprocessing(image_shape: Sequence[int], augment: bool) -> transforms.Transform:
+    """The paper's preprocessing: scale to 0..1, center crop of 32x32 to 28x28, whiten per image.
+
+    Other sizes are not cropped.
+
+    Args:
+      image_shape: ``(H, W, C)``.
+      augment: crop at random instead (other sizes than 32x32: after padding by an eighth), and flip
+        color images.
+    """
+    height, _, channels = image_shape
+    size = 28 if height == 32 else height
+    if augment:
+        padding = 0 if height == 32 else height // 8
+        crops = [transforms.random_crop(size, padding=padding)]
+        crops += [transforms.random_flip()] if channels == 3 else []
+    else:
+        crops = [transforms.center_crop(size)]
+    return transforms.chain(*crops, transforms.unit_scale(), transforms.per_image_whitening())
+
+
+def load(config: TrainConfig) -> Dataset:
+    """The data set of a configuration, with its clean labels."""
+    return data.load(config.dataset, num_train=config.num_train)
+
+
+def corruption_cases(
+    dataset: Dataset, corruptions: Sequence[float], config: TrainConfig
+) -> list[Case]:
+    """Fig. 1b and c: labels redrawn with each probability, for each seed."""
+    return [
+        Case(
+            f"corruption={corruption:g} seed={seed}",
+            {"corruption": corruption, "seed": seed},
+            seed,
+            data.random_labels(dataset, corruption, seed=_label_seed(config, seed)),
+        )
+        for corruption in corruptions
+        for seed in config.seeds
+    ]
+
+
+def condition_cases(dataset: Dataset, conditions: Sequence[str], config: TrainConfig) -> list[Case]:
+    """Fig. 1a: the data set under each condition, for each seed."""
+    return [
+        Case(
+            f"{condition} seed={seed}",
+            {"condition": condition, "seed": seed},
+            seed,
+            data.corrupt(dataset, condition, seed=_label_seed(config, seed)),
+        )
+        for condition in conditions
+        for seed in config.seeds
+    ]
+
+
+def train(
+    config: TrainConfig,
+    cases: Sequence[Case],
+    on_event: Callable[[Event], None] | None = None,
+) -> list[Result]:
+    """Trains every case until all its labels are fitted, or ``max_epochs``.
+
+    Args:
+      config: a resolved configuration (see ``resolve``).
+      cases: the trainings.
+      on_event: see ``rote.train.fit``.
+    """
+    dataset, settings = cases[0].dataset, settled(config)
+    steps_per_epoch = max(1, len(dataset.train.labels) // settings.batch_size)
+    recipe = getattr(optim, config.optimizer)
+
+    def make_optimizer(learning_rate: jax.Array) -> optax.GradientTransformation:
+        schedule = optim.epoch_decay(learning_rate, settings.learning_rate_decay, steps_per_epoch)
+        return recipe(schedule, weight_decay=config.weight_decay)
+
+    return fit_runs(
+        catalog.build(config.model, dataset.num_classes),
+        make_optimizer,
+        dataset,
+        [
+            Run(
+                init_seed=case.seed,
+                dataset=case.dataset,
+                hparams={"learning_rate": settings.learning_rate},
+                label=case.label,
+            )
+            for case in cases
+        ],
+        batch_size=settings.batch_size,
+        max_epochs=settings.max_epochs,
+        transform=preprocessing(dataset.image_shape, config.augment),
+        stop=accuracy_reached(1.0),
+        compute_dtype=None if config.compute_dtype == "float32" else config.compute_dtype,
+        on_event=on_event,
+    )
+
+
+def curves(cases: Sequence[Case], results: Sequence[Result]) -> list[Row]:
+    """The histories as one table: a row per case and epoch."""
+    return [
+        {**case.factors, **row}
+        for case, result in zip(cases, results, strict=True)
+        for row in result.history
+    ]
+
+
+def outcomes(cases: Sequence[Case], results: Sequence[Result], config: TrainConfig) -> list[Row]:
+    """The ends of the runs as one table: a row per case.
+
+    ``epochs_to_fit`` and ``steps_to_fit`` are ``None`` where the run did not fit every label within
+    the configuration's ``max_epochs``.
+    """
+    max_epochs = settled(config).max_epochs
+    table = []
+    for case, result in zip(cases, results, strict=True):
+        epochs, steps = result.time_to() or (None, None)
+        last = result.history[-1]
+        table.append(
+            {
+                **case.factors,
+                "status": result.status,
+                "epochs_to_fit": epochs,
+                "steps_to_fit": steps,
+                "max_epochs": max_epochs,
+                "max_steps": max_epochs * result.steps_per_epoch,
+                **{name: last[name] for name in OUTCOME_METRICS},
+                "test_error": 1 - last["test_accuracy"],
+            }
+        )
+    return table
+
+
+OUTCOME_METRICS = (
+    "epoch",
+    "train_loss",
+    "train_accuracy",
+    "changed_accuracy",
+    "unchanged_accuracy",
+    "clean_accuracy",
+    "test_loss",
+    "test_accuracy",
+)
+
+
+def grouped(rows: Sequence[Row], factor: str) -> dict[Any, list[Row]]:
+    """The rows by their value of a factor, in order of appearance."""
+    groups: dict[Any, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row[factor], []).append(row)
+    return groups
+
+
+def train_accuracy_at(rows: Sequence[Row], epoch: int) -> list[float]:
+    """Train accuracy of each seed at an epoch, or at its run's end where that came before."""
+    by_seed = {row["seed"]: row["train_accuracy"] for row in rows if row["epoch"] <= epoch}
+    return list(by_seed.values())
+
+
+def _label_seed(config: TrainConfig, seed: int) -> int:
+    return seed if config.label_seed is None else config.label_seed
