@@ -55,7 +55,7 @@ class Config(TrainConfig):
 
 PRESETS = {
     "smoke": Config(),
-    "cpu": Config(dataset="cifar10", num_train=5_000),
+    "cpu": Config(dataset="cifar10", model="cnn_16_32", num_train=5_000),
     "paper": Config(
         dataset="cifar10",
         model="inception_small",

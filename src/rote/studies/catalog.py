@@ -13,6 +13,7 @@ MODELS: dict[str, Callable[..., Model]] = {
     "mlp_1x512": partial(models.mlp, (512,)),
     "mlp_3x512": partial(models.mlp, (512, 512, 512)),
     "cnn": models.cnn,
+    "cnn_16_32": partial(models.cnn, (16, 32)),
     "cnn_no_bn": partial(models.cnn, batch_norm=False),
     "alexnet_small": models.alexnet_small,
     "inception_small": models.inception_small,

@@ -1,0 +1,179 @@
+"""The experiments as a user runs them: what they claim, what they leave, what they refuse."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rote import cli, load_run, random_labels
+from rote.data import load
+from rote.record import RunDir
+from rote.studies import zhang2017
+from rote.train import make_forward
+
+FOLDER = Path(__file__).resolve().parents[2] / "experiments" / "zhang2017"
+
+
+def experiment(name):
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def command(name, *arguments):
+    """Runs an experiment's command line in this process; returns its exit code."""
+    module = experiment(name)
+    try:
+        cli.main(module.run, module.PRESETS, resolve=zhang2017.resolve, argv=arguments)
+    except SystemExit as exit:
+        return exit.code
+    return 0
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    """The smoke preset, run once: five corruption levels, three seeds."""
+    out = tmp_path_factory.mktemp("sweep") / "run"
+    assert command("corruption_sweep", "--preset", "smoke", "--out", str(out)) == 0
+    return RunDir.open(out)
+
+
+def test_every_corruption_of_digits_is_memorised(sweep):
+    """What the README says of digits: fitted, slower, and no longer generalising."""
+    groups = zhang2017.grouped(sweep.summary["table"], "corruption")
+    assert list(groups) == [0.0, 0.25, 0.5, 0.75, 1.0]
+    for rows in groups.values():
+        assert [row["train_accuracy"] for row in rows] == [1.0] * 3
+    assert all(row["test_accuracy"] >= 0.95 for row in groups[0.0])
+    assert 0.05 <= np.mean([row["test_accuracy"] for row in groups[1.0]]) <= 0.15
+    epochs = [np.mean([row["epochs_to_fit"] for row in rows]) for rows in groups.values()]
+    assert all(later >= 3 * epochs[0] for later in epochs[1:])
+    errors = [np.mean([row["test_error"] for row in rows]) for rows in groups.values()]
+    assert errors == sorted(errors)
+
+    curves = zhang2017.grouped(sweep.rows(), "corruption")
+    at_20 = [np.mean(zhang2017.train_accuracy_at(rows, 20)) for rows in curves.values()]
+    assert at_20 == sorted(at_20, reverse=True) and at_20[-1] < 0.9 * at_20[0]
+
+
+def test_the_run_directory_holds_everything(sweep):
+    assert sweep.complete
+    assert {path.name for path in sweep.figures()} == {"corruption_sweep.png"}
+    assert (sweep.folder / "figures" / "corruption_sweep.svg").stat().st_size > 1000
+    assert sweep.config["learning_rate"] == 0.1  # resolved
+    runs = sweep.runs()
+    assert len(runs) == 15
+    assert runs[-1]["provenance"][-1] == {
+        "operation": "random_labels",
+        "probability": 1.0,
+        "seed": 2,
+    }
+    labels = random_labels(load("digits"), 1.0, seed=2).train.labels
+    record = sweep.load_examples(14)
+    np.testing.assert_array_equal(record["labels"], labels)
+    np.testing.assert_array_equal(record["predicted"][-1], labels)
+
+
+def test_a_trained_net_comes_back(sweep):
+    model, params, state, config = load_run(sweep.folder, "corruption=1 seed=2")
+    dataset = random_labels(load("digits"), 1.0, seed=2)
+    transform = zhang2017.preprocessing(dataset.image_shape, config["augment"])
+    logits, _ = make_forward(model, transform)(params, state, dataset.train.images, train=False)
+    np.testing.assert_array_equal(logits.argmax(-1), dataset.train.labels)
+
+
+def test_the_same_command_finds_its_run_again(sweep, capsys):
+    before = (sweep.folder / "metrics.jsonl").read_bytes()
+    assert command("corruption_sweep", "--out", str(sweep.folder)) == 0
+    shown = capsys.readouterr()
+    assert "this run is there already" in shown.err
+    assert sweep.summary["text"] in shown.out
+    assert (sweep.folder / "metrics.jsonl").read_bytes() == before
+
+
+def test_a_config_file_repeats_a_run_exactly(sweep, tmp_path):
+    small = ("--seeds", "2", "--corruptions", "1")
+    out = tmp_path / "again"
+    config = str(sweep.folder / "config.json")
+    assert command("corruption_sweep", "--config", config, "--out", str(out), *small) == 0
+    (run,) = RunDir.open(out).runs()
+    first = sweep.run("corruption=1 seed=2")
+    assert run["fingerprint"] == first["fingerprint"]
+    for row in (run["last"], first["last"]):
+        row.pop("seconds")
+    assert run["last"] == first["last"]
+
+
+def test_learning_curves_on_digits(tmp_path):
+    """Every condition is fitted, true labels first, random labels last."""
+    out = tmp_path / "run"
+    assert command("learning_curves", "--seeds", "0", "--out", str(out)) == 0
+    run_dir = RunDir.open(out)
+    table = {row["condition"]: row for row in run_dir.summary["table"]}
+    assert {row["train_accuracy"] for row in table.values()} == {1.0}
+    steps = {condition: row["steps_to_fit"] for condition, row in table.items()}
+    assert min(steps, key=steps.get) == "true" and max(steps, key=steps.get) == "random_labels"
+    assert table["true"]["test_accuracy"] >= 0.95
+    for condition in ("random_labels", "gaussian"):
+        assert table[condition]["test_accuracy"] <= 0.2
+    assert len(run_dir.figures()) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--dataset", "digit"], "did you mean 'digits'"),
+        (["--model", "mpl_1x512"], "did you mean 'mlp_1x512'"),
+        (["--learning-rat", "1"], "did you mean '--learning-rate'"),
+        (["--corruptions", "0", "1.5"], r"probability 1.5"),
+        (["--batch-size", "5000"], "batch_size: 5000; expected 1 to 1437"),
+        (["--max-epochs", "0"], "max_epochs: 0"),
+        (["--num-train", "99999"], "num_train 99999"),
+        (["--model", "inception_small", "--dataset", "digits", "--batch-size", "9999"], "9999"),
+        (["--preset", "smok"], "did you mean 'smoke'"),
+        (["--config", "nowhere.json"], "nowhere.json"),
+        (["--seeds", "1", "1"], "one or more different"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path, capsys, arguments, message):
+    out = tmp_path / "run"
+    assert command("corruption_sweep", "--out", str(out), *arguments) == 2
+    shown = capsys.readouterr().err.strip().splitlines()
+    errors = [line for line in shown if line.startswith("error: ")]
+    assert len(errors) == 1 and shown[-1] == errors[0]
+    assert message in errors[0]
+    assert not (out / "metrics.jsonl").exists()
+
+
+def test_an_unknown_condition_is_named(tmp_path, capsys):
+    out = str(tmp_path / "run")
+    assert command("learning_curves", "--conditions", "true", "gausian", "--out", out) == 2
+    assert "did you mean 'gaussian'" in capsys.readouterr().err
+
+
+def test_a_diverging_run_is_reported_and_the_rest_kept(tmp_path, capsys):
+    out = tmp_path / "run"
+    arguments = ["--optimizer", "sgd", "--learning-rate", "1e38", "--seeds", "0"]
+    code = command("corruption_sweep", "--corruptions", "0", "--out", str(out), *arguments)
+    assert code == 1
+    assert "the loss is not finite at epoch 1, step 2" in capsys.readouterr().err
+    run_dir = RunDir.open(out)
+    (run,) = run_dir.runs()
+    assert run["status"] == "diverged"
+    params, _ = run_dir.load_params(0)
+    assert np.isfinite(params["head"]["kernel"]).all()
+
+
+@pytest.mark.parametrize("name", ["corruption_sweep", "learning_curves"])
+def test_presets_resolve(name):
+    presets = experiment(name).PRESETS
+    assert {"smoke", "cpu", "paper"} <= presets.keys()
+    for config in presets.values():
+        zhang2017.settled(zhang2017.resolve(config))
+    paper = presets["paper"]
+    assert (paper.dataset, paper.model, paper.num_train) == ("cifar10", "inception_small", None)
+    assert (paper.learning_rate, paper.learning_rate_decay) == (0.1, 0.95)
+    assert json.loads(json.dumps(paper.seeds)) == [0, 1, 2]
