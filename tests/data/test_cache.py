@@ -12,8 +12,6 @@ from rote import data
 from rote.core import InputError
 from rote.data import cache
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture
 def prepared(tmp_path, private_cache) -> Path:
@@ -136,7 +134,7 @@ def test_concurrent_processes_load_the_same(tiny):
         "print(data.load('tiny', data_dir=sys.argv[1]).fingerprint['train'])"
     )
     command = [sys.executable, "-W", "error", "-c", program, str(tiny.parents[1])]
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "JAX_PLATFORMS": "cpu"}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "JAX_PLATFORMS": "cpu"}
     with concurrent.futures.ThreadPoolExecutor() as pool:
         runs = list(
             pool.map(

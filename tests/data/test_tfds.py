@@ -223,14 +223,32 @@ FINE_NAMES, COARSE_NAMES = [f"fine{i}" for i in range(100)], [f"coarse{i}" for i
 TEN_NAMES = [f"class{i}" for i in range(10)]
 
 
+def python2(value: Any) -> bytes:
+    """Pickled as by Python 2 and an early NumPy: text is bytes, flags are 0 and 1."""
+    if isinstance(value, str):
+        return b"U" + bytes([len(value)]) + value.encode()
+    if isinstance(value, int):
+        return b"K" + bytes([value]) if value < 256 else b"J" + struct.pack("<i", value)
+    if isinstance(value, list):
+        return b"](" + b"".join(map(python2, value)) + b"e"
+    if isinstance(value, dict):
+        return b"}(" + b"".join(python2(k) + python2(v) for k, v in value.items()) + b"u"
+    assert isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype == np.uint8
+    return (
+        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85U\x01b\x87R"
+        b"(K\1" + b"".join(map(python2, value.shape)) + b"\x86"
+        b"cnumpy\ndtype\nU\x02u1K\0K\1\x87R"
+        b"(K\3U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb"
+        b"\x89T" + struct.pack("<I", value.nbytes) + value.tobytes() + b"tb"
+    )
+
+
 def python2_pickle(content: dict[str, Any]) -> bytes:
-    """As Python 2 and NumPy 1 wrote it: another module name, and flags that are integers."""
-    written = pickle.dumps(content, protocol=2)
-    return written.replace(b"numpy._core.", b"numpy.core.").replace(b"\x89\x88\x87", b"K\0K\1\x87")
+    return b"\x80\2" + python2(content) + b"."
 
 
 def cifar10_python() -> dict[str, bytes]:
-    files = {"batches.meta": {"label_names": TEN_NAMES}}
+    files: dict[str, dict[str, Any]] = {"batches.meta": {"label_names": TEN_NAMES}}
     for i in range(5):
         part = slice(5 * i, 5 * i + 5)
         rows = COLORS["train"][part].reshape(5, -1)
@@ -322,13 +340,14 @@ def with_url_infos(stock: Any, files: dict[str, bytes], base: str = "") -> Any:
     """TFDS's builder, expecting other files: at another address, if one is given."""
     from tensorflow_datasets.core import registered
     from tensorflow_datasets.core.download.checksums import UrlInfo
+    from tensorflow_datasets.core.utils import Size
 
-    infos = {}
+    infos: dict[str, Any] = {}
     for url, info in stock.url_infos.items():
         content = files.get(info.filename, b"")
         checksum = hashlib.sha256(content).hexdigest()
         address = f"{base}/{info.filename}" if base else url
-        infos[address] = UrlInfo(len(content), checksum, info.filename)
+        infos[address] = UrlInfo(Size(len(content)), checksum, info.filename)
     with registered.skip_registration():
 
         class Other(stock):
@@ -502,7 +521,7 @@ def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """An address on this machine, and the folder that is served there."""
 
     class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:
             pass
 
     folder = tmp_path / "served"

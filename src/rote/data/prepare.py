@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import importlib
 import importlib.util
 import io
 import socket
@@ -17,6 +18,7 @@ import numpy as np
 
 from rote.core import InputError, unknown_name
 from rote.data import cache, originals
+from rote.data.features import image_and_label
 
 NAMES = originals.NAMES
 """The sets that can be prepared without TensorFlow."""
@@ -57,6 +59,8 @@ def prepare(name: str, root: Path, *, download: bool) -> None:
     if name in NAMES:
         content = _content(name, urls) if copy is None else lambda _: copy.read()
         stock = _without_tensorflow(stock, content)
+    else:
+        _leave_accelerators_alone()
     _run(name, root, lambda: stock(data_dir=root, config=config))
 
 
@@ -170,6 +174,12 @@ def _without_tensorflow(stock: Any, content: Callable[[Any], originals.Content])
     return Builder
 
 
+def _leave_accelerators_alone() -> None:
+    """TensorFlow would take all of a GPU's memory, to prepare images on the CPU."""
+    with contextlib.suppress(RuntimeError):  # it runs already, on devices that the user has chosen
+        importlib.import_module("tensorflow").config.set_visible_devices([], "GPU")
+
+
 def _png(image: np.ndarray) -> bytes:
     from PIL import Image
 
@@ -186,6 +196,7 @@ def _run(name: str, root: Path, make_builder: Callable[[], Any]) -> None:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             builder = make_builder()
+            image_and_label(builder.info)
             builder.download_and_prepare(
                 file_format="array_record",
                 download_dir=root / "downloads",

@@ -11,18 +11,18 @@ import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from rote.core import Dataset, InputError, Split, unknown_name
 from rote.data import cache, prepare
+from rote.data.features import MODES, Features, image_and_label
 
 NAMES = prepare.NAMES
 """The sets that can be prepared without TensorFlow."""
 
 _CHUNK = 1024  # examples decoded at once
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's names, by the number of channels
 
 
 def load(name: str, *, data_dir: str | os.PathLike[str] | None, download: bool) -> Dataset:
@@ -75,34 +75,24 @@ def find_prepared(root: Path, name: str) -> Path | None:
     return None
 
 
-class _Content(NamedTuple):
-    """What a prepared directory says it holds: sizes, and the names by which to reach them."""
-
-    image: str
-    label: str
-    shape: tuple[int, int, int]
-    num_classes: int
-    splits: dict[str, str]  # "train" and "test": TFDS's name of that split
-    sizes: dict[str, int]
-
-
 def _decode(prepared: Path, folder: Path) -> dict[str, Any]:
     """Write the images and labels of both splits into the folder; what they are."""
     import tensorflow_datasets as tfds
 
     with _reading(prepared):
         builder: Any = tfds.builder_from_directory(prepared)
-        content = _describe(builder)
+        features = image_and_label(builder.info)
+        names = _split_names(builder.info)
     formats: set[str] = set()
-    for split, name in content.splits.items():
-        size = content.sizes[split]
+    for split, name in names.items():
         labels: list[int] = []
-        images = _images(prepared, builder, name, content, labels, formats)
-        cache.write_npy(folder / f"{split}-images.npy", (size, *content.shape), images)
+        images = _images(prepared, builder, name, features, labels, formats)
+        shape = (builder.info.splits[name].num_examples, *features.shape)
+        cache.write_npy(folder / f"{split}-images.npy", shape, images)
         np.save(folder / f"{split}-labels.npy", np.asarray(labels, np.int32))
     return {
-        "num_classes": content.num_classes,
-        "test_split": content.splits["test"],
+        "num_classes": features.num_classes,
+        "test_split": names["test"],
         "image_format": "+".join(sorted(formats)),
     }
 
@@ -122,35 +112,15 @@ def _reading(prepared: Path) -> Iterator[None]:
         ) from error
 
 
-def _describe(builder: Any) -> _Content:
-    """What there is, if it is images of one size with class labels and something to test on."""
-    import tensorflow_datasets as tfds
-
-    name, features, splits = builder.info.full_name, builder.info.features, builder.info.splits
-    keys = builder.info.supervised_keys or ()
-    if not (
-        len(keys) == 2
-        and all(isinstance(key, str) for key in keys)
-        and isinstance(features[keys[0]], tfds.features.Image)
-        and isinstance(features[keys[1]], tfds.features.ClassLabel)
-    ):
-        raise InputError(f"{name} is no set of images with one class label each; choose another")
-    image, label = keys
-    shape, dtype = features[image].shape, features[image].np_dtype
-    if None in shape or shape[-1] not in _MODES or dtype != np.uint8:
+def _split_names(info: Any) -> dict[str, str]:
+    """TFDS's names of what is trained and tested on."""
+    test = next((split for split in ("test", "validation") if split in info.splits), None)
+    if "train" not in info.splits or test is None:
         raise InputError(
-            f"{name} has {np.dtype(dtype)} images of shape {shape}, expected 8-bit images of one "
-            "size; choose a set whose images have one (such as imagenet_resized/32x32)"
+            f"{info.full_name} has the splits {', '.join(info.splits)}, expected train and either "
+            "test or validation; choose another set"
         )
-    test = next((split for split in ("test", "validation") if split in splits), None)
-    if "train" not in splits or test is None:
-        raise InputError(
-            f"{name} has the splits {', '.join(splits)}, expected train and either test or "
-            "validation; choose another set"
-        )
-    named = {"train": "train", "test": test}
-    sizes = {split: splits[name].num_examples for split, name in named.items()}
-    return _Content(image, label, shape, features[label].num_classes, named, sizes)
+    return {"train": "train", "test": test}
 
 
 def _examples(builder: Any, split: str, image: str) -> Iterator[dict[str, Any]]:
@@ -187,7 +157,7 @@ def _images(
     prepared: Path,
     builder: Any,
     split: str,
-    content: _Content,
+    features: Features,
     labels: list[int],
     formats: set[str],
 ) -> Iterator[np.ndarray]:
@@ -198,14 +168,14 @@ def _images(
     from tqdm import tqdm
 
     expected = builder.info.splits[split].num_examples
-    mode = _MODES[content.shape[-1]]
-    examples = _examples(builder, split, content.image)
+    mode = MODES[features.shape[-1]]
+    examples = _examples(builder, split, features.image)
     with _reading(prepared):
         for example in tqdm(examples, f"Decoding {split}", expected, leave=False, disable=None):
-            with Image.open(io.BytesIO(example[content.image])) as image:
+            with Image.open(io.BytesIO(example[features.image])) as image:
                 formats.add(str(image.format))
                 pixels = np.asarray(image if image.mode == mode else image.convert(mode))
-            labels.append(int(example[content.label]))
-            yield pixels.reshape(content.shape)
+            labels.append(int(example[features.label]))
+            yield pixels.reshape(features.shape)
         if len(labels) != expected:
             raise ValueError(f"{len(labels)} examples in {split}, expected {expected}")
