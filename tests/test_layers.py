@@ -1,5 +1,6 @@
 """Layers against NumPy, naive loops and ``jax.lax``; strict dtype promotion is on (conftest)."""
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -49,9 +50,11 @@ def images(*shape: int, seed: int = 0, dtype: Any = np.float32) -> jax.Array:
     return jnp.asarray(np.random.default_rng(seed).normal(size=shape).astype(dtype))
 
 
-def run(layer: Model, x: jax.Array, train: bool = False) -> jax.Array:
+@functools.partial(jax.jit, static_argnames="layer")
+def run(layer: Model, x: jax.Array) -> jax.Array:
+    """The output of the freshly initialized layer in eval mode."""
     params, state = layer.init(jax.random.key(0), x)
-    return layer.apply(params, state, x, train=train, key=jax.random.key(1))[0]
+    return layer.apply(params, state, x, train=False)[0]
 
 
 # Every layer
@@ -69,7 +72,9 @@ def test_derivatives(name: str, train: bool) -> None:
         params, state = layer.init(jax.random.key(0), x)
         point, unravel = ravel_pytree((params, x))
         direction = images(point.size, seed=1, dtype=np.float64)
-        weights = images(*run(layer, x).shape, seed=2, dtype=np.float64)
+        weights = images(
+            *jax.eval_shape(functools.partial(run, layer), x).shape, seed=2, dtype=np.float64
+        )
 
         def loss(point):
             y, _ = layer.apply(
@@ -99,22 +104,24 @@ def test_derivatives(name: str, train: bool) -> None:
 def test_bfloat16_and_float64(name: str) -> None:
     layer = LAYERS[name]()
     x = images(2, 5, 5, 3)
-    params, state = layer.init(jax.random.key(0), x)
-    expected, _ = layer.apply(params, state, x, train=True, key=jax.random.key(1))
-    low = jax.tree.map(lambda p: p.astype(jnp.bfloat16), params)
-    y, new_state = layer.apply(
-        low, state, x.astype(jnp.bfloat16), train=True, key=jax.random.key(1)
-    )
+
+    @functools.partial(jax.jit, static_argnames="dtype")
+    def cast_and_run(dtype):
+        params, state = layer.init(jax.random.key(0), x)
+        params, low = jax.tree.map(lambda array: array.astype(dtype), (params, x))
+        return layer.apply(params, state, low, train=True, key=jax.random.key(1))
+
+    expected, _ = cast_and_run(jnp.float32)
+    y, state = cast_and_run(jnp.bfloat16)
     assert y.dtype == jnp.bfloat16
-    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(new_state))
-    if name != "dropout":  # its mask depends on the dtype's draw
-        np.testing.assert_allclose(y.astype(jnp.float32), expected, rtol=0.03, atol=0.03)
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(state))
+    np.testing.assert_allclose(y.astype(jnp.float32), expected, rtol=0.03, atol=0.03)
 
     with jax.enable_x64(True):
         x = images(2, 5, 5, 3, dtype=np.float64)
-        params, state = layer.init(jax.random.key(0), x)
-        y, state = layer.apply(params, state, x, train=True, key=jax.random.key(1))
-        assert all(leaf.dtype == jnp.float64 for leaf in jax.tree.leaves((params, state, y)))
+        params, _ = jax.eval_shape(layer.init, jax.random.key(0), x)
+        leaves = jax.tree.leaves((params, jax.eval_shape(functools.partial(run, layer), x)))
+        assert all(leaf.dtype == jnp.float64 for leaf in leaves)
 
 
 # Dense, convolution, initializers
@@ -131,7 +138,8 @@ def test_dense() -> None:
 
 def test_conv_by_hand() -> None:
     x = images(2, 5, 4, 2)
-    params, state = conv(3, (2, 3), stride=2, init=uniform_kaiming).init(jax.random.key(0), x)
+    layer = conv(3, (2, 3), stride=2, init=uniform_kaiming)
+    params, state = layer.init(jax.random.key(0), x)
     kernel, bias = (np.asarray(params[name], np.float64) for name in ("kernel", "bias"))
     assert kernel.shape == (2, 3, 2, 3)
     padded = np.zeros((2, 6, 5, 2))  # ((0, 1), (0, 1)): the extra row and column at the end
@@ -139,7 +147,7 @@ def test_conv_by_hand() -> None:
     expected = np.zeros((2, 3, 2, 3)) + bias
     for b, h, w, i, j, c in np.ndindex(2, 3, 2, 2, 3, 2):
         expected[b, h, w] += padded[b, 2 * h + i, 2 * w + j, c] * kernel[i, j, c]
-    y, _ = conv(3, (2, 3), stride=2).apply(params, state, x, train=False)
+    y, _ = jax.jit(functools.partial(layer.apply, train=False))(params, state, x)
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
 
 
@@ -169,11 +177,11 @@ def test_conv_agrees_with_lax(
     monkeypatch.setattr(jax, "default_backend", lambda: backend)  # both formulations, on CPU
     x = images(2, 7, 6, 3)
     layer = conv(4, kernel, stride=stride, padding=padding, bias=False)
-    params, state = layer.init(jax.random.key(0), x)
+    shape = jax.eval_shape(layer.init, jax.random.key(0), x)[0]["kernel"].shape
     pads = [(padding, padding)] * 2 if isinstance(padding, int) else padding
 
     def ours(kernel, x):
-        return layer.apply({"kernel": kernel}, state, x, train=False)[0]
+        return layer.apply({"kernel": kernel}, {}, x, train=False)[0]
 
     def reference(kernel, x):
         return lax.conv_general_dilated(
@@ -186,15 +194,15 @@ def test_conv_agrees_with_lax(
         cotangent = jnp.cos(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape)
         return (y, *back(cotangent)), (expected, *expected_back(cotangent))
 
-    for actual, expected in zip(*both(params["kernel"], x), strict=True):
+    for actual, expected in zip(*both(images(*shape), x), strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_conv_kernel_size_may_be_a_number() -> None:
     x = images(1, 6, 6, 2)
-    params, state = conv(3, 5).init(jax.random.key(0), x)
+    params, _ = jax.eval_shape(conv(3, 5).init, jax.random.key(0), x)
     assert params["kernel"].shape == (5, 5, 2, 3)
-    assert conv(3, 5).apply(params, state, x, train=False)[0].shape == (1, 6, 6, 3)
+    assert jax.eval_shape(functools.partial(run, conv(3, 5)), x).shape == (1, 6, 6, 3)
 
 
 @pytest.mark.parametrize(

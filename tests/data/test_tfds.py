@@ -464,10 +464,10 @@ def test_the_published_checksums_are_enforced(tmp_path):
 def test_fashion_mnist_is_not_taken_for_mnist(tmp_path, monkeypatch):
     write(tmp_path / "FashionMNIST" / "raw", IDX_GZ)
     with pytest.raises(InputError, match="'mnist' is not in"):
-        data.load("mnist", data_dir=tmp_path)
+        data.load("mnist", data_dir=tmp_path, download=False)
     write(tmp_path / "other", IDX_GZ)
     with pytest.raises(InputError, match=r"'fashion_mnist' is not in .*/manual/fashion_mnist:"):
-        data.load("fashion_mnist", data_dir=tmp_path / "other")
+        data.load("fashion_mnist", data_dir=tmp_path / "other", download=False)
 
 
 def test_a_read_only_root_cannot_be_prepared_in(tmp_path, published):
@@ -550,13 +550,14 @@ def test_downloads_are_checked_prepared_and_kept(label, server, tmp_path, publis
     published(name, files, address)
     root = tmp_path / "root"
     with pytest.raises(InputError, match="download=True"):
-        data.load(name, data_dir=root)
-    dataset = data.load(name, data_dir=root, download=True)
+        data.load(name, data_dir=root, download=False)
+    dataset = data.load(name, data_dir=root)
     check_content(name, dataset)
     # What TFDS has downloaded is found again, without a network.
     shutil.rmtree(folder)
     shutil.rmtree(root / name)
-    assert data.load(name, data_dir=root).fingerprint == dataset.fingerprint
+    again = data.load(name, data_dir=root, download=False)
+    assert again.fingerprint == dataset.fingerprint
 
 
 def test_a_wrong_download_is_refused(server, tmp_path, published, no_proxy):
@@ -565,7 +566,7 @@ def test_a_wrong_download_is_refused(server, tmp_path, published, no_proxy):
     published("mnist", IDX_GZ, address)
     write(folder, {name: b"something else" for name in IDX_GZ})
     with pytest.raises(InputError, match=r"could not prepare 'mnist' .*wrong checksum") as caught:
-        data.load("mnist", data_dir=tmp_path / "root", download=True)
+        data.load("mnist", data_dir=tmp_path / "root")
     assert "\n" not in str(caught.value)
     assert tfds.find_prepared(tmp_path / "root", "mnist") is None
 
@@ -573,7 +574,7 @@ def test_a_wrong_download_is_refused(server, tmp_path, published, no_proxy):
 def test_a_download_that_is_not_there(server, tmp_path, published, no_proxy):
     published("mnist", IDX_GZ, server[0])
     with pytest.raises(InputError, match=r"could not prepare 'mnist' .*404"):
-        data.load("mnist", data_dir=tmp_path / "root", download=True)
+        data.load("mnist", data_dir=tmp_path / "root")
 
 
 OFFLINE = {

@@ -17,14 +17,14 @@ def load(
     num_train: int | None = None,
     subset_seed: int = 0,
     data_dir: str | os.PathLike[str] | None = None,
-    download: bool = False,
+    download: bool = True,
 ) -> Dataset:
     """A data set by name.
 
     ``"digits"`` is in the package: 1,437 + 360 real 8x8 images. ``"mnist"``, ``"fashion_mnist"``,
     ``"cifar10"`` and ``"cifar100"`` are read from where tensorflow-datasets (TFDS) keeps them, and
     prepared there first from published files that are on the disk already (TFDS's or torchvision's)
-    or, with ``download=True``, from the network. Of every other image-classification set of TFDS,
+    or, unless ``download=False``, from the network. Of every other image-classification set of TFDS,
     by its name there, a prepared directory is read. Decoded images are kept beside the data, or in
     the user's cache folder, and mapped into memory.
 

@@ -1,0 +1,25 @@
+"""What the README shows is run."""
+
+import re
+from pathlib import Path
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_example_of_the_first_screen_memorises_random_labels(capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", README.split("\n## ")[1], re.DOTALL)
+    assert len([line for line in code.splitlines() if line.strip()]) <= 20
+    scope = {}
+    exec(compile(code, "README.md", "exec"), scope)
+    assert float(capsys.readouterr().out.split()[-1]) == 1.0
+
+
+def test_every_python_block_runs():
+    for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
+        exec(compile(code, "README.md", "exec"), {})
+
+
+def test_files_that_it_names_exist():
+    root = Path(__file__).resolve().parents[1]
+    for path in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (root / path).exists(), path
