@@ -304,6 +304,7 @@ def test_events_tell_what_happens(noise):
         ({"batch_size": 0}, "batch_size: 0"),
         ({"max_epochs": 0}, "max_epochs: 0; expected at least 1"),
         ({"record": "some"}, "record: 'some'"),
+        ({"compute_dtype": "bfloat"}, "compute_dtype: 'bfloat'; expected one of bfloat16"),
         ({"runs": []}, "empty list of runs"),
         ({"runs": [Run(0, subset=np.array([1, 1]))]}, "different indices"),
         ({"runs": [Run(0, subset=np.array([1, 300]))]}, "expected 0..299"),

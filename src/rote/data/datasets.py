@@ -24,7 +24,8 @@ def load(
     ``"digits"`` is in the package: 1,437 + 360 real 8x8 images. ``"mnist"``, ``"fashion_mnist"``,
     ``"cifar10"`` and ``"cifar100"`` are read from where tensorflow-datasets (TFDS) keeps them, and
     prepared there first from published files that are on the disk already (TFDS's or torchvision's)
-    or, unless ``download=False``, from the network. Of every other image-classification set of TFDS,
+    or, unless ``download=False``, from the network. Of every other image-classification set of
+    TFDS,
     by its name there, a prepared directory is read. Decoded images are kept beside the data, or in
     the user's cache folder, and mapped into memory.
 

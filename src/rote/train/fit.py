@@ -6,7 +6,6 @@ from typing import Literal
 import jax
 import numpy as np
 import optax
-from jax.typing import DTypeLike
 
 from rote.core import Dataset, InputError, Model
 from rote.train.events import Event, Finished
@@ -15,6 +14,8 @@ from rote.train.program import MakeOptimizer, compile_program
 from rote.train.result import DivergedError, Result, Run, TrainingInterrupted
 from rote.train.step import Loss, Transform, cross_entropy
 from rote.train.stop import StopRule
+
+COMPUTE_DTYPES = ("bfloat16", "float16", "float32", "float64")
 
 
 def fit(
@@ -28,7 +29,7 @@ def fit(
     transform: Transform,
     loss_fn: Loss = cross_entropy,
     stop: StopRule | None = None,
-    compute_dtype: DTypeLike | None = None,
+    compute_dtype: str | None = None,
     record: Literal["all", "last"] = "all",
     on_event: Callable[[Event], None] | None = None,
 ) -> Result:
@@ -45,7 +46,8 @@ def fit(
       transform: from stored images to the net's input, such as ``rote.transforms.unit_scale()``.
       loss_fn: per-example loss of ``(logits, labels)``.
       stop: when to end earlier, such as ``rote.accuracy_reached(1.0)``.
-      compute_dtype: dtype of the computation inside the net, such as ``"bfloat16"``.
+      compute_dtype: dtype of the computation inside the net, one of ``COMPUTE_DTYPES``; losses,
+        statistics and metrics stay in float32 or wider.
       record: keep the per-example record of every epoch, or of the last one only.
       on_event: called with what happens, as it happens; see ``rote.train.events``.
 
@@ -88,7 +90,7 @@ def fit_runs(
     transform: Transform,
     loss_fn: Loss = cross_entropy,
     stop: StopRule | None = None,
-    compute_dtype: DTypeLike | None = None,
+    compute_dtype: str | None = None,
     record: Literal["all", "last"] = "all",
     on_event: Callable[[Event], None] | None = None,
 ) -> list[Result]:
@@ -120,7 +122,7 @@ def fit_runs(
       TrainingInterrupted: on Ctrl-C; its ``results`` hold every run that ended, and the one that
         was cut short with status ``"interrupted"``.
     """
-    _check(model, dataset, runs, batch_size, max_epochs, transform, record)
+    _check(model, dataset, runs, batch_size, max_epochs, transform, record, compute_dtype)
     program = compile_program(
         model,
         make_optimizer,
@@ -151,6 +153,7 @@ def _check(
     max_epochs: int,
     transform: Transform,
     record: str,
+    compute_dtype: str | None,
 ) -> None:
     if not runs:
         raise InputError("fit_runs: an empty list of runs; give at least one Run")
@@ -158,6 +161,10 @@ def _check(
         raise InputError(f"max_epochs: {max_epochs}; expected at least 1")
     if record not in ("all", "last"):
         raise InputError(f"record: {record!r}; expected 'all' or 'last'")
+    if compute_dtype is not None and str(compute_dtype) not in COMPUTE_DTYPES:
+        raise InputError(
+            f"compute_dtype: {compute_dtype!r}; expected one of {', '.join(COMPUTE_DTYPES)}"
+        )
     sizes = {_num_examples(run, run.dataset or dataset) for run in runs}
     if len(sizes) > 1:
         raise InputError(
