@@ -1,6 +1,7 @@
 """What every test runs under, and the real image data where a machine has them."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,11 @@ import pytest
 # Before the first use of a device: two, so that whatever is sharded is really split.
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_debug_key_reuse", True)
+# The same program is compiled once in a session, whoever traces it.
+_compiled = tempfile.TemporaryDirectory(prefix="rote-tests-")
+jax.config.update("jax_compilation_cache_dir", _compiled.name)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 ROOT = Path(__file__).resolve().parents[1]
 

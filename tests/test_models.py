@@ -48,11 +48,19 @@ MORE = {
     "resnet_50": Net(models.resnet50(num_classes=K, stem="cifar"), 8, 0.005),
     "wide_resnet_28_1": Net(models.wide_resnet(28, 1, num_classes=K), 16),
 }
-CATALOGUE = [
-    *(pytest.param(net, id=name) for name, net in SMALL.items()),
-    *(pytest.param(net, id=name, marks=pytest.mark.slow) for name, net in MORE.items()),
-]
-every_net = pytest.mark.parametrize("net", CATALOGUE)
+
+
+def catalogue(*slow: str) -> pytest.MarkDecorator:
+    """Every net; those named, and the variants and larger ones, in the slow run."""
+    return pytest.mark.parametrize(
+        "net",
+        [
+            pytest.param(
+                net, id=name, marks=pytest.mark.slow if name in MORE or name in slow else ()
+            )
+            for name, net in (SMALL | MORE).items()
+        ],
+    )
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -104,7 +112,7 @@ def sgd_step(carry: Any, step: jax.Array, *, net: Net) -> tuple[Any, Any]:
     return (params, momentum, state), loss
 
 
-@every_net
+@catalogue()
 def test_logits_and_state(net: Net) -> None:
     x, labels = inputs(net)
     params, state = start(net, 0)
@@ -120,7 +128,7 @@ def test_logits_and_state(net: Net) -> None:
     np.testing.assert_allclose(evaluate(net, params, state, others)[0][:4], logits[:4], atol=1e-5)
 
 
-@every_net
+@catalogue("inception_small")
 def test_jit_changes_nothing(net: Net) -> None:
     params, state = start(net, 0)
     x = inputs(net)[0][:2]
@@ -129,7 +137,7 @@ def test_jit_changes_nothing(net: Net) -> None:
     np.testing.assert_allclose(evaluate(net, params, state, x)[0], expected, rtol=1e-4, atol=1e-5)
 
 
-@every_net
+@catalogue("inception_small")
 def test_derivatives(net: Net) -> None:
     """Gradient, jvp and Hessian-vector products against finite differences in float64."""
     start_params, start_state = start(net, 0)
@@ -159,7 +167,7 @@ def test_derivatives(net: Net) -> None:
         assert np.linalg.norm(hvp - difference) < 1e-3 * np.linalg.norm(hvp)
 
 
-@every_net
+@catalogue()
 def test_overfits_random_labels(net: Net) -> None:
     """16 labels to 100 %, by a scan over steps that is traced once."""
     params, state = start(net, 0)
@@ -181,7 +189,7 @@ def test_overfits_random_labels(net: Net) -> None:
     pytest.fail(f"not memorized after 300 steps: losses {losses}")
 
 
-@every_net
+@catalogue()
 def test_vmap_over_parameters(net: Net) -> None:
     x, _ = inputs(net)
     starts = [start(net, seed) for seed in (0, 1)]

@@ -48,7 +48,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("digits", "mlp_1x512"): Recipe(0.1, 400),
     ("digits", "cnn"): Recipe(0.02, 200),
     ("cifar10", "mlp_1x512"): Recipe(0.01, 300),
-    ("cifar10", "cnn_16_32"): Recipe(0.02, 200),
+    ("cifar10", "cnn_16_32"): Recipe(0.005, 200),
 }
 PAPER_LEARNING_RATE = {"inception_small": 0.1, "inception_small_no_bn": 0.1}
 DEFAULT_PAPER_LEARNING_RATE = 0.01
