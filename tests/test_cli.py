@@ -24,8 +24,8 @@ from rote.cli.interrupt import answer_signals
 from rote.core import Dataset, InputError, Split
 from rote.record import RunDir, to_json
 from rote.studies.config import TrainConfig
-from rote.train.events import Advanced, Finished, Row, Started
-from rote.train.result import Checkpoint, DivergedError, Record, Result, Run
+from rote.train.events import Advanced, Finished, Started
+from rote.train.result import Checkpoint, DivergedError, Record, Result, Row, Run
 
 ENVIRONMENT = {
     **os.environ,

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 from rote.record import RunDir
-from rote.train.events import Advanced, Event, Finished, Row, Started
+from rote.train.events import Advanced, Event, Finished, Started
+from rote.train.result import Row
 
 LINE_SECONDS = 10.0
 

@@ -1,12 +1,8 @@
 """What a training run tells its caller while it goes on: three kinds of event, one callback."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from rote.train.result import Result
-
-Row = dict[str, Any]
-"""One line of a run's history: plain numbers, ``None`` where a quantity does not exist."""
+from rote.train.result import Result, Row
 
 
 class Started(NamedTuple):
@@ -72,7 +68,7 @@ class Finished(NamedTuple):
 
     run: int
     label: str
-    result: "Result"
+    result: Result
 
 
 Event = Started | Advanced | Finished

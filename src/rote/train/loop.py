@@ -17,9 +17,9 @@ import numpy as np
 
 from rote.core import Dataset, Key, Split
 from rote.train.evaluate import PerExample, empty_outputs, evaluation_batch, metrics
-from rote.train.events import Advanced, Event, Row, Started
+from rote.train.events import Advanced, Event, Started
 from rote.train.program import Program, order_keys
-from rote.train.result import Checkpoint, Record, Result, Run
+from rote.train.result import Checkpoint, Record, Result, Row, Run
 from rote.train.step import TrainState
 from rote.train.stop import StopRule
 

@@ -2,12 +2,14 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rote.core import Dataset, Params, State
-from rote.train.events import Row
+
+Row = dict[str, Any]
+"""One line of a run's history: plain numbers, ``None`` where a quantity does not exist."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from rote.core import InputError, unknown_name
-from rote.train.events import Row
+from rote.train.result import Row
 
 METRICS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "clean_accuracy")
 
