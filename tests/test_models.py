@@ -128,7 +128,7 @@ def test_logits_and_state(net: Net) -> None:
     np.testing.assert_allclose(evaluate(net, params, state, others)[0][:4], logits[:4], atol=1e-5)
 
 
-@catalogue("inception_small")
+@catalogue("alexnet_small", "inception_small", "wide_resnet_10_2")
 def test_jit_changes_nothing(net: Net) -> None:
     params, state = start(net, 0)
     x = inputs(net)[0][:2]
@@ -137,7 +137,7 @@ def test_jit_changes_nothing(net: Net) -> None:
     np.testing.assert_allclose(evaluate(net, params, state, x)[0], expected, rtol=1e-4, atol=1e-5)
 
 
-@catalogue("inception_small")
+@catalogue("inception_small", "wide_resnet_10_2")
 def test_derivatives(net: Net) -> None:
     """Gradient, jvp and Hessian-vector products against finite differences in float64."""
     start_params, start_state = start(net, 0)
@@ -328,7 +328,7 @@ def test_initialization_by_name() -> None:
 def test_too_small_images() -> None:
     """A one-line error where no window fits; every other net takes even one pixel."""
     pixel = jax.ShapeDtypeStruct((2, 1, 1, 3), jnp.float32)
-    for name, net in (SMALL | MORE).items():
+    for name, net in (SMALL | {"resnet_18": MORE["resnet_18"]}).items():
         init = functools.partial(jax.eval_shape, net.model.init, jax.random.key(0), pixel)
         if name.startswith("cnn"):
             with pytest.raises(InputError, match="an image of 1x1 is too small") as caught:

@@ -73,8 +73,10 @@ def test_resolve_takes_the_recipe_and_leaves_what_is_given():
     recipe = zhang2017.RECIPES["digits", "mlp_1x512"]
     assert zhang2017.settled(config) == recipe._replace(batch_size=64)
     assert zhang2017.resolve(config) == config
-    paper = zhang2017.resolve(TrainConfig(dataset="cifar100", model="inception_small"))
+    paper = zhang2017.resolve(TrainConfig(dataset="cifar10", model="inception_small"))
     assert (paper.learning_rate, paper.learning_rate_decay) == (0.1, 0.95)
+    other = zhang2017.resolve(TrainConfig(dataset="mnist", model="mlp_3x512"))
+    assert zhang2017.settled(other) == zhang2017.DEFAULT_RECIPE
     with pytest.raises(InputError, match="did you mean 'alexnet_small'"):
         zhang2017.resolve(TrainConfig(model="alexnet_smal"))
     with pytest.raises(InputError, match="resolve"):
