@@ -25,7 +25,7 @@ from rote.core import Dataset, InputError, Split
 from rote.record import RunDir, to_json
 from rote.studies.config import TrainConfig
 from rote.train.events import Advanced, Finished, Started
-from rote.train.result import Checkpoint, DivergedError, Record, Result, Row, Run
+from rote.train.result import Checkpoint, DataRecord, DivergedError, Record, Result, Row, Run
 
 ENVIRONMENT = {
     **os.environ,
@@ -65,7 +65,7 @@ def result(label: str, rows: list[Row], status: str = "fitted", error: str | Non
     end = Checkpoint(rows[-1]["epoch"], {"dense": {"kernel": np.ones(2)}}, {"dense": {}})
     record = Record(np.zeros(1, np.int32), np.zeros((1, 4), np.uint8), np.zeros((1, 4), np.float32))
     split = Split(np.zeros((4, 2, 2, 1), np.uint8), *[np.arange(4, dtype=np.int32)] * 2)
-    data = Dataset("four", split, split, 4)
+    data = DataRecord.of(Dataset("four", split, split, 4))
     return Result(Run(0, label=label), data, status, error, end, end, None, rows, record, 5)
 
 

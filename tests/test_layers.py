@@ -390,6 +390,14 @@ def test_dropout() -> None:
         ),
         (lambda: max_pool(2, padding=2), (2, 4, 4, 1), np.float32, "windows of padding alone"),
         (lambda: conv(3, stride=0), (2, 4, 4, 1), np.float32, "conv: stride 0; expected at least"),
+        (
+            lambda: conv(3, padding="FULL"),  # type: ignore[arg-type]
+            (2, 4, 4, 1),
+            np.float32,
+            "conv: padding 'FULL'; expected 'SAME', 'VALID', a number",
+        ),
+        (lambda: conv(3, 0), (2, 4, 4, 1), np.float32, "conv: kernel 0; expected at least 1"),
+        (lambda: max_pool(0), (2, 4, 4, 1), np.float32, "max_pool: window 0; expected at least"),
         (lambda: conv(0), (2, 4, 4, 1), np.float32, "conv: 0 channels; expected at least 1"),
         (lambda: dense(0), (2, 4), np.float32, "dense: width 0; expected at least 1"),
         (lambda: dropout(1.0), (2, 4), np.float32, r"dropout: rate 1.0; expected .* \[0, 1\)"),

@@ -38,9 +38,7 @@ SMALL = {
 MORE = {
     "cnn_no_bn": Net(models.cnn((4, 8), num_classes=K, batch_norm=False), 8),
     "plain_8": Net(models.resnet(8, num_classes=K, residual=False), 8),
-    "inception_small_no_bn": Net(
-        models.inception_small(num_classes=K, batch_norm=False), 28, 0.005
-    ),
+    "inception_small_no_bn": Net(models.inception_small(num_classes=K, batch_norm=False), 8, 0.01),
     "resnet_20": Net(models.resnet(20, num_classes=K), 16),
     "resnet_56": Net(models.resnet(56, num_classes=K), 16),
     "resnet_18": Net(models.resnet18(num_classes=K), 32),
@@ -134,7 +132,8 @@ def test_jit_changes_nothing(net: Net) -> None:
     x = inputs(net)[0][:2]
     with jax.disable_jit():
         expected, _ = net.model.apply(params, state, x, train=False)
-    np.testing.assert_allclose(evaluate(net, params, state, x)[0], expected, rtol=1e-4, atol=1e-5)
+    logits, _ = evaluate(net, params, state, x)
+    np.testing.assert_allclose(logits, expected, atol=1e-5 * np.abs(expected).max())
 
 
 @catalogue("inception_small", "wide_resnet_10_2")
@@ -179,7 +178,7 @@ def test_overfits_random_labels(net: Net) -> None:
     def train(carry, steps):
         return jax.lax.scan(functools.partial(sgd_step, net=net), carry, steps)
 
-    carry = (params, jax.tree.map(jnp.zeros_like, params), state)
+    carry, losses = (params, jax.tree.map(jnp.zeros_like, params), state), None
     for steps in np.split(np.arange(300, dtype=np.int32), 20):
         carry, losses = train(carry, steps)
         params, _, state = carry
@@ -196,7 +195,8 @@ def test_vmap_over_parameters(net: Net) -> None:
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *starts)
     both, _ = jax.jit(jax.vmap(lambda p, s: net.model.apply(p, s, x, train=False)))(*stacked)
     for logits, one in zip(both, starts, strict=True):
-        np.testing.assert_allclose(logits, evaluate(net, *one, x)[0], rtol=1e-4, atol=1e-5)
+        expected, _ = evaluate(net, *one, x)
+        np.testing.assert_allclose(logits, expected, atol=1e-5 * np.abs(expected).max())
     assert not np.allclose(both[0], both[1], atol=1e-3)
 
 
@@ -272,7 +272,7 @@ def test_option_a_shortcuts(name: str) -> None:
     x, _ = inputs(net)
     kernel = params["stem"]["conv"]["kernel"]
     h = jax.lax.conv_general_dilated(
-        x, kernel, (1, 1), [(1, 1), (1, 1)], dimension_numbers=("NHWC", "HWIO", "NHWC")
+        jnp.asarray(x), kernel, (1, 1), [(1, 1), (1, 1)], dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
     h = jax.nn.relu(h / np.sqrt(1 + 1e-5).astype(np.float32))[:, ::4, ::4].mean((1, 2))
     expected = h @ params["head"]["kernel"][:16] if name == "resnet_8" else np.zeros((16, K))

@@ -23,7 +23,7 @@ from rote.record import (
     to_json,
     unflatten_tree,
 )
-from rote.train.result import Checkpoint, Record, Result, Run
+from rote.train.result import Checkpoint, DataRecord, Record, Result, Run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +56,7 @@ def result(
     state = {"dense1": {}, "relu": {}}
     return Result(
         run=Run(0, label=label),
-        dataset=DATASET,
+        data=DataRecord.of(DATASET),
         status="fitted",
         error=None,
         final=Checkpoint(2, tree, state),
@@ -72,6 +72,22 @@ def result(
         ),
         steps_per_epoch=7,
     )
+
+
+def test_params_come_back_by_known_names_only(tmp_path: Path) -> None:
+    out = create(tmp_path / "run")
+    out.save_run(0, result())
+    with pytest.raises(InputError, match="unknown which 'inital': did you mean 'initial'"):
+        out.load_params(0, "inital")  # type: ignore[arg-type]
+
+
+def test_an_unused_run_directory_is_discarded_and_a_used_one_kept(tmp_path: Path) -> None:
+    unused, used = create(tmp_path / "unused"), create(tmp_path / "used")
+    used.log({"epoch": 0})
+    for out in (unused, used):
+        out.discard_if_unused()
+    assert not unused.folder.exists()
+    assert used.rows() == [{"epoch": 0}]
 
 
 # JSON ---------------------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ The README beside this file has what each preset measured, and what it cost.
   smoke  digits (in the package), MLP 1x512, five levels, three seeds; under a minute on two cores
   cpu    the same on 10,000 images of CIFAR-10 with the paper's preprocessing; about ten minutes
   paper  CIFAR-10, all 50,000 images, small Inception, learning rate 0.1 times 0.95 per epoch; the
-         paper's other networks by --model alexnet_small or mlp_1x512 with --learning-rate 0.01.
-         Wants an accelerator; not run yet.
+         paper's other networks by --model alexnet_small or mlp_1x512 (learning rate 0.01). Wants
+         an accelerator; not run yet.
 
 Deviations: smoke and cpu keep the learning rate constant, because an epoch of a small set has few
 steps, and the decay would end training before random labels are fitted. The corruption levels of
@@ -30,7 +30,7 @@ import dataclasses
 from rote import cli, viz
 from rote.record import RunDir
 from rote.studies import zhang2017
-from rote.studies.config import TrainConfig
+from rote.studies.config import TrainConfig, check_list
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +42,11 @@ class Config(TrainConfig):
     at_epoch: int = 20
     """The table shows training accuracy at this epoch, too."""
 
+    def __post_init__(self) -> None:
+        """Checks the values."""
+        super().__post_init__()
+        check_list("corruptions", self.corruptions)
+
 
 PRESETS = {
     "smoke": Config(),
@@ -50,7 +55,6 @@ PRESETS = {
         dataset="cifar10",
         model="inception_small",
         batch_size=128,
-        learning_rate=0.1,
         learning_rate_decay=0.95,
         max_epochs=300,
         corruptions=tuple(level / 10 for level in range(11)),
@@ -64,7 +68,7 @@ def run(config: Config, out: RunDir) -> None:
     dataset = zhang2017.load(config)
     cases = zhang2017.corruption_cases(dataset, config.corruptions, config)
     progress = cli.Progress(out, columns={case.label: case.factors for case in cases})
-    results = zhang2017.train(config, cases, on_event=progress)
+    results = zhang2017.train(config, dataset, cases, on_event=progress)
     table = zhang2017.outcomes(cases, results, config)
     curves = zhang2017.grouped(zhang2017.curves(cases, results), "corruption")
     summary = [

@@ -137,7 +137,8 @@ def conv(
       A model ``[B, H, W, C] -> [B, H', W', channels]`` with parameters
       ``kernel [height, width, C, channels]``, ``bias [channels]``.
     """
-    window = (kernel, kernel) if isinstance(kernel, int) else tuple(kernel)
+    window = tuple(kernel) if isinstance(kernel, tuple) else (kernel, kernel)
+    _require(min(window) >= 1, f"conv: kernel {kernel}; expected at least 1")
     _require(channels >= 1, f"conv: {channels} channels; expected at least 1")
 
     def make(key, example):
@@ -317,6 +318,7 @@ def global_avg_pool() -> Model:
 
 
 def _pool(kind, window, stride, padding, combine, fill) -> Model:
+    _require(window >= 1, f"{kind}: window {window}; expected at least 1")
     stride = window if stride is None else stride
 
     def init(key, example):
@@ -401,6 +403,11 @@ def _window_pads(kind, shape, window, stride, padding) -> list[tuple[int, int]]:
     """The explicit padding of height and width; an error where no window fits the image."""
     _require(stride >= 1, f"{kind}: stride {stride}; expected at least 1")
     if isinstance(padding, str):
+        _require(
+            padding in ("SAME", "VALID"),
+            f"{kind}: padding {padding!r}; expected 'SAME', 'VALID', a number or "
+            "((top, bottom), (left, right))",
+        )
         pads = lax.padtype_to_pads(shape[1:3], window, (stride, stride), padding)
     elif isinstance(padding, int):
         pads = [(padding, padding)] * 2

@@ -1,5 +1,6 @@
 """The experiments as a user runs them: what they claim, what they leave, what they refuse."""
 
+import dataclasses
 import importlib.util
 import json
 from pathlib import Path
@@ -128,7 +129,7 @@ def test_learning_curves_on_digits(tmp_path):
         (["--dataset", "digit"], "did you mean 'digits'"),
         (["--model", "mpl_1x512"], "did you mean 'mlp_1x512'"),
         (["--learning-rat", "1"], "did you mean '--learning-rate'"),
-        (["--corruptions", "0", "1.5"], r"probability 1.5"),
+        (["--corruptions", "0", "1.5"], "corruptions: 1.5; expected"),
         (["--batch-size", "5000"], "batch_size: 5000; expected 1 to 1437"),
         (["--max-epochs", "0"], "max_epochs: 0"),
         (["--num-train", "99999"], "num_train 99999"),
@@ -136,6 +137,9 @@ def test_learning_curves_on_digits(tmp_path):
         (["--preset", "smok"], "did you mean 'smoke'"),
         (["--config", "nowhere.json"], "nowhere.json"),
         (["--seeds", "1", "1"], "one or more different"),
+        (["--seeds", "-1"], "seed: -1"),
+        (["--corruptions"], "corruptions: none"),
+        (["--corruptions", "0.5", "0.5"], "one or more different"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path, capsys, arguments, message):
@@ -145,13 +149,14 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path, capsys, arguments, mess
     errors = [line for line in shown if line.startswith("error: ")]
     assert len(errors) == 1 and shown[-1] == errors[0]
     assert message in errors[0]
-    assert not (out / "metrics.jsonl").exists()
+    assert not out.exists()
 
 
 def test_an_unknown_condition_is_named(tmp_path, capsys):
-    out = str(tmp_path / "run")
-    assert command("learning_curves", "--conditions", "true", "gausian", "--out", out) == 2
+    out = tmp_path / "run"
+    assert command("learning_curves", "--conditions", "true", "gausian", "--out", str(out)) == 2
     assert "did you mean 'gaussian'" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_a_diverging_run_is_reported_and_the_rest_kept(tmp_path, capsys):
@@ -175,5 +180,7 @@ def test_presets_resolve(name):
         zhang2017.settled(zhang2017.resolve(config))
     paper = presets["paper"]
     assert (paper.dataset, paper.model, paper.num_train) == ("cifar10", "inception_small", None)
-    assert (paper.learning_rate, paper.learning_rate_decay) == (0.1, 0.95)
+    resolved = zhang2017.resolve(paper)
+    assert (resolved.learning_rate, resolved.learning_rate_decay) == (0.1, 0.95)
+    assert zhang2017.resolve(dataclasses.replace(paper, model="mlp_3x512")).learning_rate == 0.01
     assert json.loads(json.dumps(paper.seeds)) == [0, 1, 2]

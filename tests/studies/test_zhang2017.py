@@ -77,6 +77,8 @@ def test_resolve_takes_the_recipe_and_leaves_what_is_given():
     assert (paper.learning_rate, paper.learning_rate_decay) == (0.1, 0.95)
     other = zhang2017.resolve(TrainConfig(dataset="mnist", model="mlp_3x512"))
     assert zhang2017.settled(other) == zhang2017.DEFAULT_RECIPE
+    adam = zhang2017.resolve(TrainConfig(optimizer="adam"))
+    assert adam.learning_rate == zhang2017.ADAM_LEARNING_RATE
     with pytest.raises(InputError, match="did you mean 'alexnet_small'"):
         zhang2017.resolve(TrainConfig(model="alexnet_smal"))
     with pytest.raises(InputError, match="resolve"):
@@ -88,10 +90,10 @@ def test_a_label_seed_fixes_the_labels_of_all_runs():
     fixed = dataclasses.replace(free, label_seed=5)
     a, b = zhang2017.corruption_cases(DIGITS, [0.5], free)
     assert (a.seed, b.seed) == (0, 1)
-    assert not np.array_equal(a.dataset.train.labels, b.dataset.train.labels)
+    assert not np.array_equal(a.make().train.labels, b.make().train.labels)
     c, d = zhang2017.corruption_cases(DIGITS, [0.5], fixed)
-    np.testing.assert_array_equal(c.dataset.train.labels, d.dataset.train.labels)
-    assert c.dataset.provenance[-1]["seed"] == 5
+    np.testing.assert_array_equal(c.make().train.labels, d.make().train.labels)
+    assert c.make().provenance[-1]["seed"] == 5
 
 
 @pytest.mark.parametrize(
@@ -99,6 +101,7 @@ def test_a_label_seed_fixes_the_labels_of_all_runs():
     [
         ("seeds", (), "one or more different"),
         ("seeds", (1, 1), "one or more different"),
+        ("label_seed", -2, "seed: -2; expected an integer >= 0"),
         ("batch_size", 0, "batch_size: 0; expected at least 1"),
         ("max_epochs", 0, "max_epochs: 0; expected at least 1"),
         ("learning_rate", -0.1, "learning_rate: -0.1; expected a positive"),
@@ -115,7 +118,7 @@ def test_tables_of_a_small_study():
     config = zhang2017.resolve(TrainConfig(num_train=200, seeds=(0, 1), max_epochs=2))
     dataset = data.load("digits", num_train=200)
     cases = zhang2017.condition_cases(dataset, ["true", "random_labels"], config)
-    results = zhang2017.train(config, cases)
+    results = zhang2017.train(config, dataset, cases)
     curves = zhang2017.curves(cases, results)
     assert [(r["condition"], r["seed"], r["epoch"]) for r in curves[:4]] == [
         ("true", 0, 0),
@@ -140,7 +143,8 @@ def test_weight_decay_and_optimizer_reach_the_training():
 
     def norm(**change):
         config = dataclasses.replace(base, **change)
-        (result,) = zhang2017.train(config, zhang2017.condition_cases(dataset, ["true"], config))
+        cases = zhang2017.condition_cases(dataset, ["true"], config)
+        (result,) = zhang2017.train(config, dataset, cases)
         return float(np.linalg.norm(result.params["hidden1"]["dense"]["kernel"]))
 
     plain, decayed = norm(), norm(weight_decay=0.5)

@@ -102,7 +102,7 @@ def test_each_seed_decides_what_it_should(noise):
     chex.assert_trees_all_close(a.initial.params, params, rtol=1e-6)
 
 
-def test_compiles_once_for_many_runs(noise):
+def test_compiles_once_for_many_runs_and_not_at_all_for_the_same_call_again(noise):
     traces = []
 
     def loss_fn(logits, labels):
@@ -114,9 +114,10 @@ def test_compiles_once_for_many_runs(noise):
         fit_runs(MLP, optax.sgd, noise, runs, max_epochs=2, loss_fn=loss_fn, **SETTINGS)
         return len(traces)
 
-    one = train([Run(0, hparams={"learning_rate": 0.1})])
     three = train([Run(i, hparams={"learning_rate": 0.1 / (i + 1)}) for i in range(3)])
-    assert one == three == 3  # the training step, and the evaluation of each split
+    one = train([Run(5, hparams={"learning_rate": 0.3})])
+    assert three == 3  # the training step, and the evaluation of each split
+    assert one == 0
 
 
 def test_history_is_a_full_pass_in_eval_mode(noise):
@@ -158,6 +159,43 @@ def test_a_subset_is_trained_on_and_all_are_evaluated(noise):
     assert row["train_accuracy"] == alone.history[-1]["train_accuracy"]
     correct = result.record.predicted[-1] == noise.train.labels
     assert row["held_out_accuracy"] == np.mean(correct[held_out])
+
+
+def test_a_data_set_can_be_made_when_its_run_begins(noise):
+    made = []
+
+    def make():
+        made.append(True)
+        return dataclasses.replace(
+            noise, train=noise.train._replace(labels=noise.train.clean_labels)
+        )
+
+    settings = {"max_epochs": 1, **SETTINGS}
+    (late,) = fit_runs(MLP, lambda: optax.sgd(0.1), noise, [Run(0, dataset=make)], **settings)
+    assert made == [True]
+    (early,) = fit_runs(MLP, lambda: optax.sgd(0.1), noise, [Run(0, dataset=make())], **settings)
+    same(late, early)
+    np.testing.assert_array_equal(late.data.labels, noise.train.clean_labels)
+    assert late.data.fingerprint == make().fingerprint
+
+
+def test_a_run_whose_data_do_not_fit_is_named(noise):
+    more = dataclasses.replace(noise, num_classes=5)
+    with pytest.raises(InputError, match=r"'odd' has a number of classes of 5, .* 4"):
+        fit_runs(
+            MLP,
+            lambda: optax.sgd(0.1),
+            noise,
+            [Run(0, dataset=more, label="odd")],
+            max_epochs=1,
+            **SETTINGS,
+        )
+
+
+def test_time_to_names_an_unknown_metric(noise):
+    result = fit(LINEAR, optax.sgd(0.01), noise, seed=0, max_epochs=1, **SETTINGS)
+    with pytest.raises(InputError, match="did you mean 'train_accuracy'"):
+        result.time_to("train_acc")
 
 
 def test_stops_when_fitted_and_says_when(noise):
@@ -276,6 +314,24 @@ def test_an_interruption_keeps_what_is_there(noise):
     chex.assert_tree_all_finite(second.params)
 
 
+def test_an_interruption_between_runs_keeps_what_is_there(noise):
+    def interrupt(event):
+        if isinstance(event, Finished):
+            raise KeyboardInterrupt
+
+    with pytest.raises(TrainingInterrupted) as caught:
+        fit_runs(
+            MLP,
+            lambda: optax.sgd(0.1),
+            noise,
+            [Run(0), Run(1)],
+            max_epochs=1,
+            on_event=interrupt,
+            **SETTINGS,
+        )
+    assert [result.status for result in caught.value.results] == ["max_epochs"]
+
+
 def test_events_tell_what_happens(noise):
     events = []
     results = fit_runs(
@@ -308,7 +364,10 @@ def test_events_tell_what_happens(noise):
         ({"runs": []}, "empty list of runs"),
         ({"runs": [Run(0, subset=np.array([1, 1]))]}, "different indices"),
         ({"runs": [Run(0, subset=np.array([1, 300]))]}, "expected 0..299"),
+        ({"runs": [Run(0, subset=np.array([1.0, 2.0]))]}, "different indices"),
         ({"runs": [Run(0), Run(1, subset=np.arange(50))]}, "different numbers of examples"),
+        ({"compute_dtype": "float64"}, "float64 without 64-bit types"),
+        ({"stop": 0.99}, "stop: 0.99; expected a rule"),
         ({"model": serial(flatten(), dense(5))}, r"shape \(1, 5\).*expected \(1, 4\)"),
         ({"model": serial(conv(4, 9, padding="VALID"), global_avg_pool())}, "too small"),
     ],

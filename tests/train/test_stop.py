@@ -37,6 +37,11 @@ def test_patience_waits_and_marks_the_best():
     ]
 
 
+def test_patience_takes_no_nan_for_the_best():
+    rows = [{"test_loss": value} for value in (float("nan"), 1.0, 0.5)]
+    assert decisions(patience(5), rows) == [(None, False), (None, True), (None, True)]
+
+
 def test_patience_on_an_accuracy_goes_up():
     rows = [{"test_accuracy": value} for value in (0.1, 0.3, 0.2)]
     assert decisions(patience(1, "test_accuracy"), rows) == [

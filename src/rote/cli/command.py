@@ -165,7 +165,11 @@ def _execute(
     else:
         signals.folder = folder
         print(f"run directory: {folder}", file=sys.stderr)
-        run(config, out)
+        try:
+            run(config, out)
+        except InputError:
+            out.discard_if_unused()
+            raise
     if not out.complete:
         raise RuntimeError("run(config, out) must end with out.finish(text, ...)")
     print(out.summary["text"])

@@ -25,9 +25,8 @@ def load(
     ``"cifar10"`` and ``"cifar100"`` are read from where tensorflow-datasets (TFDS) keeps them, and
     prepared there first from published files that are on the disk already (TFDS's or torchvision's)
     or, unless ``download=False``, from the network. Of every other image-classification set of
-    TFDS,
-    by its name there, a prepared directory is read. Decoded images are kept beside the data, or in
-    the user's cache folder, and mapped into memory.
+    TFDS, by its name there, a prepared directory is read. Decoded images are kept beside the data,
+    or in the user's cache folder, and mapped into memory.
 
     The test split is TFDS's ``test``, or ``validation`` where there is none; ``provenance`` says
     which, and as what (PNG, JPEG) the images were stored.

@@ -14,6 +14,7 @@ All JSON is strict. A float that is not finite is written as the string ``"NaN"`
 file but ``metrics.jsonl`` is written under another name and renamed, so it is whole or absent.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -117,6 +118,14 @@ class RunDir:
         """What ``finish`` wrote."""
         return read_json(self._summary_file)
 
+    def discard_if_unused(self) -> None:
+        """Removes the folder where nothing has been measured in it."""
+        if not self._metrics_file.exists() and not self.complete:
+            for file in (self.folder / "env.json", self._config_file):
+                file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # not empty, or not ours to remove
+                self.folder.rmdir()
+
     def finish(self, text: str, **results: Any) -> None:
         """Writes ``summary.json``, which declares the run complete. Call it last.
 
@@ -192,8 +201,8 @@ class RunDir:
         save_arrays(
             folder / "params.npz", {"params": result.params, "state": result.state, **trees}
         )
-        dataset = result.dataset
-        labels = {"labels": dataset.train.labels, "clean_labels": dataset.train.clean_labels}
+        data = result.data
+        labels = {"labels": data.labels, "clean_labels": data.clean_labels}
         save_arrays(folder / "examples.npz", {**result.record._asdict(), **labels})
         summary = {
             "run": index,
@@ -205,11 +214,11 @@ class RunDir:
             "best_epoch": result.best.epoch if result.best else None,
             "steps_per_epoch": result.steps_per_epoch,
             "last": result.history[-1] if result.history else None,
-            "dataset": dataset.name,
-            "num_classes": dataset.num_classes,
-            "image_shape": dataset.image_shape,
-            "provenance": dataset.provenance,
-            "fingerprint": dataset.fingerprint,
+            "dataset": data.name,
+            "num_classes": data.num_classes,
+            "image_shape": data.image_shape,
+            "provenance": data.provenance,
+            "fingerprint": data.fingerprint,
         }
         write_json(folder / "run.json", summary)
 
@@ -246,6 +255,8 @@ class RunDir:
         Raises:
           InputError: if there is no such training, or it kept no best parameters.
         """
+        if which not in ("final", "initial", "best"):
+            raise unknown_name("which", which, ("final", "initial", "best"))
         tree = load_arrays(self._run_folder(run) / "params.npz")
         if which != "final" and which not in tree:
             raise InputError(f"run {run!r} in {self.folder} kept no {which} parameters")

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from rote import models
-from rote.core import Model, Params, State, unknown_name
+from rote.core import InputError, Model, Params, State, unknown_name
 from rote.record import RunDir
 
 MODELS: dict[str, Callable[..., Model]] = {
@@ -76,4 +76,9 @@ def load_run(
     run_dir = RunDir.open(folder)
     params, state = run_dir.load_params(run, which)
     config = run_dir.config
+    if "model" not in config:
+        raise InputError(
+            f"the configuration in {run_dir.folder} names no model; get its parameters with "
+            "RunDir.open(folder).load_params()"
+        )
     return LoadedRun(build(config["model"], run_dir.run(run)["num_classes"]), params, state, config)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 from rote.core import InputError
@@ -44,9 +45,10 @@ class TrainConfig:
         Raises:
           InputError: if a value cannot be used.
         """
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            given = " ".join(map(str, self.seeds)) or "none"
-            raise InputError(f"seeds: {given}; expected one or more different integers")
+        check_list("seeds", self.seeds)
+        for seed in (*self.seeds, self.label_seed or 0):
+            if seed < 0:
+                raise InputError(f"seed: {seed}; expected an integer >= 0")
         for name in ("num_train", "batch_size", "max_epochs"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -57,3 +59,14 @@ class TrainConfig:
                 raise InputError(f"{name}: {value}; expected a positive number")
         if not 0 <= self.weight_decay < math.inf:
             raise InputError(f"weight_decay: {self.weight_decay}; expected 0 or a positive number")
+
+
+def check_list(name: str, values: Sequence[object]) -> None:
+    """Checks that a flag that takes a list got one, without repetitions.
+
+    Raises:
+      InputError: if not.
+    """
+    if not values or len(set(values)) < len(values):
+        given = " ".join(map(str, values)) or "none"
+        raise InputError(f"{name}: {given}; expected one or more different values")

@@ -10,6 +10,7 @@ with the remainder dropped.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -52,6 +53,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("cifar10", "inception_small"): PAPER_INCEPTION,
     ("cifar10", "inception_small_no_bn"): PAPER_INCEPTION,
 }
+ADAM_LEARNING_RATE = 0.001
 DEFAULT_RECIPE = Recipe(0.01, 300)
 """For every other pair: the paper's rate for MLPs, constant. Its decay of 0.95 leaves a hundredth
 of the rate after 90 epochs, too early for random labels of small sets or of MNIST."""
@@ -64,13 +66,13 @@ class Case(NamedTuple):
       label: names the run.
       factors: what distinguishes it in tables and figures, such as ``{"corruption": 0.5}``.
       seed: of initialization and data order.
-      dataset: what it trains on.
+      make: makes the data set that it trains on, when its turn has come.
     """
 
     label: str
     factors: dict[str, Any]
     seed: int
-    dataset: Dataset
+    make: Callable[[], Dataset]
 
 
 def resolve(config: C) -> C:
@@ -82,6 +84,8 @@ def resolve(config: C) -> C:
     if config.model not in catalog.MODELS:
         raise unknown_name("model", config.model, catalog.MODELS)
     recipe = RECIPES.get((config.dataset, config.model), DEFAULT_RECIPE)
+    if config.optimizer == "adam":
+        recipe = recipe._replace(learning_rate=ADAM_LEARNING_RATE)
     missing = {
         name: value for name, value in recipe._asdict().items() if getattr(config, name) is None
     }
@@ -129,13 +133,22 @@ def load(config: TrainConfig) -> Dataset:
 def corruption_cases(
     dataset: Dataset, corruptions: Sequence[float], config: TrainConfig
 ) -> list[Case]:
-    """Fig. 1b and c: labels redrawn with each probability, for each seed."""
+    """Fig. 1b and c: labels redrawn with each probability, for each seed.
+
+    Raises:
+      InputError: if a probability is outside [0, 1].
+    """
+    for corruption in corruptions:
+        if not 0 <= corruption <= 1:
+            raise InputError(f"corruptions: {corruption}; expected probabilities in [0, 1]")
     return [
         Case(
             f"corruption={corruption:g} seed={seed}",
             {"corruption": corruption, "seed": seed},
             seed,
-            data.random_labels(dataset, corruption, seed=_label_seed(config, seed)),
+            functools.partial(
+                data.random_labels, dataset, corruption, seed=_label_seed(config, seed)
+            ),
         )
         for corruption in corruptions
         for seed in config.seeds
@@ -143,13 +156,20 @@ def corruption_cases(
 
 
 def condition_cases(dataset: Dataset, conditions: Sequence[str], config: TrainConfig) -> list[Case]:
-    """Fig. 1a: the data set under each condition, for each seed."""
+    """Fig. 1a: the data set under each condition, for each seed.
+
+    Raises:
+      InputError: if there is no such condition.
+    """
+    for condition in conditions:
+        if condition not in data.CONDITIONS:
+            raise unknown_name("condition", condition, data.CONDITIONS)
     return [
         Case(
             f"{condition} seed={seed}",
             {"condition": condition, "seed": seed},
             seed,
-            data.corrupt(dataset, condition, seed=_label_seed(config, seed)),
+            functools.partial(data.corrupt, dataset, condition, seed=_label_seed(config, seed)),
         )
         for condition in conditions
         for seed in config.seeds
@@ -158,6 +178,7 @@ def condition_cases(dataset: Dataset, conditions: Sequence[str], config: TrainCo
 
 def train(
     config: TrainConfig,
+    dataset: Dataset,
     cases: Sequence[Case],
     on_event: Callable[[Event], None] | None = None,
 ) -> list[Result]:
@@ -165,10 +186,11 @@ def train(
 
     Args:
       config: a resolved configuration (see ``resolve``).
+      dataset: the data set that the cases are made from.
       cases: the trainings.
       on_event: see ``rote.train.fit``.
     """
-    dataset, settings = cases[0].dataset, settled(config)
+    settings = settled(config)
     steps_per_epoch = max(1, len(dataset.train.labels) // settings.batch_size)
     recipe = getattr(optim, config.optimizer)
 
@@ -183,7 +205,7 @@ def train(
         [
             Run(
                 init_seed=case.seed,
-                dataset=case.dataset,
+                dataset=case.make,
                 hparams={"learning_rate": settings.learning_rate},
                 label=case.label,
             )

@@ -5,6 +5,7 @@ from rote.train.fit import fit, fit_runs
 from rote.train.program import epoch_order, order_keys
 from rote.train.result import (
     Checkpoint,
+    DataRecord,
     DivergedError,
     Record,
     Result,
@@ -24,6 +25,7 @@ from rote.train.stop import (
 __all__ = [
     "Advanced",
     "Checkpoint",
+    "DataRecord",
     "Decision",
     "DivergedError",
     "Event",

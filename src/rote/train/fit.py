@@ -1,5 +1,6 @@
 """The two ways to train: one network, or a list of runs of one architecture."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -62,7 +63,7 @@ def fit(
     """
     (result,) = fit_runs(
         model,
-        lambda: optimizer,
+        _Given(optimizer),
         dataset,
         [Run(init_seed=seed)],
         batch_size=batch_size,
@@ -122,7 +123,7 @@ def fit_runs(
       TrainingInterrupted: on Ctrl-C; its ``results`` hold every run that ended, and the one that
         was cut short with status ``"interrupted"``.
     """
-    _check(model, dataset, runs, batch_size, max_epochs, transform, record, compute_dtype)
+    _check(model, dataset, runs, batch_size, max_epochs, transform, record, compute_dtype, stop)
     program = compile_program(
         model,
         make_optimizer,
@@ -134,15 +135,28 @@ def fit_runs(
     send = on_event or (lambda event: None)
     resident: Resident = {}
     results: list[Result] = []
-    for index, run in enumerate(runs):
-        task = prepare(program, run, dataset, batch_size, max_epochs, resident)
-        if index == 0:
-            send(measure(program, task, len(runs)))
-        results.append(train(program, task, stop, record, send, index, len(runs)))
-        send(Finished(index, run.label, results[-1]))
-        if results[-1].status == "interrupted":
-            raise TrainingInterrupted(results)
+    try:
+        for index, run in enumerate(runs):
+            task = prepare(program, run, dataset, batch_size, max_epochs, resident)
+            if index == 0:
+                send(measure(program, task, len(runs)))
+            results.append(train(program, task, stop, record, send, index, len(runs)))
+            send(Finished(index, run.label, results[-1]))
+            if results[-1].status == "interrupted":
+                raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        raise TrainingInterrupted(results) from None
     return results
+
+
+@dataclasses.dataclass(frozen=True)
+class _Given:
+    """Makes the optimizer it was given; equal to another that does, so that nothing recompiles."""
+
+    optimizer: optax.GradientTransformation
+
+    def __call__(self) -> optax.GradientTransformation:
+        return self.optimizer
 
 
 def _check(
@@ -154,6 +168,7 @@ def _check(
     transform: Transform,
     record: str,
     compute_dtype: str | None,
+    stop: StopRule | None,
 ) -> None:
     if not runs:
         raise InputError("fit_runs: an empty list of runs; give at least one Run")
@@ -165,7 +180,15 @@ def _check(
         raise InputError(
             f"compute_dtype: {compute_dtype!r}; expected one of {', '.join(COMPUTE_DTYPES)}"
         )
-    sizes = {_num_examples(run, run.dataset or dataset) for run in runs}
+    if compute_dtype == "float64" and not jax.config.read("jax_enable_x64"):
+        raise InputError(
+            'compute_dtype: float64 without 64-bit types; set jax.config.update("jax_enable_x64", '
+            "True) first"
+        )
+    if stop is not None and not isinstance(stop, StopRule):
+        raise InputError(f"stop: {stop!r}; expected a rule such as rote.accuracy_reached(1.0)")
+    total = len(dataset.train.labels)
+    sizes = {_num_examples(run, total) for run in runs}
     if len(sizes) > 1:
         raise InputError(
             f"runs train on different numbers of examples: {sorted(sizes)}; "
@@ -175,13 +198,6 @@ def _check(
         raise InputError(
             f"batch_size: {batch_size}; expected 1 to {min(sizes)}, the number of training examples"
         )
-    for run in runs:
-        images = (run.dataset or dataset).train.images
-        if images.shape[1:] != dataset.image_shape:
-            raise InputError(
-                f"run {run.label!r}: images of shape {images.shape[1:]}; the call's data set has "
-                f"{dataset.image_shape}; train other shapes in a call of their own"
-            )
     example = jax.ShapeDtypeStruct((1, *dataset.image_shape), dataset.train.images.dtype)
     logits = jax.eval_shape(lambda x: _logits(model, transform(x, train=False)), example)
     if logits.shape != (1, dataset.num_classes):
@@ -196,12 +212,11 @@ def _logits(model: Model, x: jax.Array) -> jax.Array:
     return model.apply(params, state, x, train=False)[0]
 
 
-def _num_examples(run: Run, dataset: Dataset) -> int:
-    total = len(dataset.train.labels)
+def _num_examples(run: Run, total: int) -> int:
     if run.subset is None:
         return total
     subset = np.asarray(run.subset)
-    if subset.ndim != 1 or len(np.unique(subset)) != len(subset):
+    if subset.ndim != 1 or subset.dtype.kind not in "iu" or len(set(subset)) != len(subset):
         raise InputError(f"run {run.label!r}: subset must be a list of different indices")
     if len(subset) and (subset.min() < 0 or subset.max() >= total):
         raise InputError(

@@ -15,11 +15,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rote.core import Dataset, Key, Split
+from rote.core import Dataset, InputError, Key, Split
 from rote.train.evaluate import PerExample, empty_outputs, evaluation_batch, metrics
 from rote.train.events import Advanced, Event, Started
 from rote.train.program import Program, order_keys
-from rote.train.result import Checkpoint, Record, Result, Row, Run
+from rote.train.result import Checkpoint, DataRecord, Record, Result, Row, Run
 from rote.train.step import TrainState
 from rote.train.stop import StopRule
 
@@ -53,7 +53,8 @@ def prepare(
     resident: Resident,
 ) -> Task:
     """Puts what the run needs on the device, reusing what is there, and initializes its state."""
-    dataset = run.dataset or shared
+    dataset = run.dataset() if callable(run.dataset) else run.dataset or shared
+    _check_fits(run, dataset, shared)
     needed = [array for d in (dataset, shared) for array in _device_arrays(d)]
     for stale in set(resident) - set(map(id, needed)):
         del resident[stale]
@@ -79,6 +80,19 @@ def prepare(
         max_epochs=max_epochs,
         steps_per_epoch=len(examples) // batch_size,
     )
+
+
+def _check_fits(run: Run, dataset: Dataset, shared: Dataset) -> None:
+    for what, given, expected in (
+        ("images of shape", dataset.image_shape, shared.image_shape),
+        ("a number of classes of", dataset.num_classes, shared.num_classes),
+        ("a number of training images of", len(dataset.train.labels), len(shared.train.labels)),
+    ):
+        if given != expected:
+            raise InputError(
+                f"run {run.label!r} has {what} {given}, the call's data set {expected}; "
+                "train it in a call of its own"
+            )
 
 
 def measure(program: Program, task: Task, num_runs: int) -> Started:
@@ -148,7 +162,9 @@ def train(
             "seconds": time.perf_counter() - begin,
         }
         history.append(row)
-        recorded[:] = [*(recorded if record == "all" else ()), (epoch, seen)]
+        if record == "last":
+            recorded.clear()
+        recorded.append((epoch, seen))
         if not math.isfinite(row["train_loss"]):
             raise _NotFiniteError(epoch, row["step"])
         report(row["train_loss"] if batch_loss is None else batch_loss, row)
@@ -185,7 +201,7 @@ def train(
 
     return Result(
         run=task.run,
-        dataset=task.dataset,
+        data=DataRecord.of(task.dataset),
         status=status,
         error=error,
         final=_checkpoint(epoch, now),
@@ -202,7 +218,8 @@ class _NotFiniteError(Exception):
 
     def __init__(self, epoch: int, step: int):
         super().__init__(
-            f"the loss is not finite at epoch {epoch}, step {step + 1}; lower the learning rate"
+            f"the loss is not finite at epoch {epoch}, step {step + 1}; "
+            + ("lower the learning rate" if step else "check the model and its initialization")
         )
         self.step = step
 

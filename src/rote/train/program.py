@@ -1,5 +1,6 @@
 """The compiled functions that every run of a call shares."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -50,6 +51,7 @@ def epoch_order(shuffle_key: Key, epoch: jax.Array | int, num_examples: int) -> 
     return jax.random.permutation(jax.random.fold_in(shuffle_key, epoch), num_examples)
 
 
+@functools.lru_cache(maxsize=8)
 def compile_program(
     model: Model,
     make_optimizer: MakeOptimizer,
@@ -59,7 +61,10 @@ def compile_program(
     loss_fn: Loss,
     compute_dtype: DTypeLike | None,
 ) -> Program:
-    """Closes the training and evaluation chunks over what all runs share."""
+    """Closes the training and evaluation chunks over what all runs share.
+
+    Kept for the last few combinations of arguments: the same call again compiles nothing.
+    """
 
     def start(init_key, noise_key, example, hparams):
         params, state = model.init(init_key, transform(example, train=False))

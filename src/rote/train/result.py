@@ -1,12 +1,12 @@
 """What goes into a run and what comes out of it."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from rote.core import Dataset, Params, State
+from rote.core import Dataset, Params, State, unknown_name
 
 Row = dict[str, Any]
 """One line of a run's history: plain numbers, ``None`` where a quantity does not exist."""
@@ -20,8 +20,9 @@ class Run:
       init_seed: seed of the initial parameters.
       order_seed: seed of the data order, dropout and augmentation; by default ``init_seed``.
       dataset: what this run trains and tests on, where it differs from the call's data set (other
-        labels, other images of the same shape). Arrays that are the same object as another run's
-        are stored on the device once.
+        labels, other images of the same shape); or a function that makes it, called when the run
+        begins, so that a long list of runs holds one data set at a time. Arrays that are the same
+        object as another run's are stored on the device once.
       subset: ``[n]`` indices of the training examples this run may train on, equally many in every
         run of a call; by default all. The run is evaluated on all of them.
       hparams: what ``make_optimizer`` receives, by name; traced, so runs can differ in them without
@@ -31,7 +32,7 @@ class Run:
 
     init_seed: int
     order_seed: int | None = None
-    dataset: Dataset | None = None
+    dataset: Dataset | Callable[[], Dataset] | None = None
     subset: np.ndarray | None = None
     hparams: Mapping[str, float] = dataclasses.field(default_factory=dict)
     label: str = ""
@@ -51,6 +52,41 @@ class Record(NamedTuple):
     margin: np.ndarray
 
 
+class DataRecord(NamedTuple):
+    """What a run was trained on, without the images.
+
+    Attributes:
+      name: the data set's name.
+      num_classes: number of classes.
+      image_shape: ``(H, W, C)``.
+      labels: ``[N]`` int32, the labels trained on.
+      clean_labels: ``[N]`` int32, as published.
+      provenance: see ``Dataset.provenance``.
+      fingerprint: see ``Dataset.fingerprint``.
+    """
+
+    name: str
+    num_classes: int
+    image_shape: tuple[int, ...]
+    labels: np.ndarray
+    clean_labels: np.ndarray
+    provenance: tuple[Mapping[str, Any], ...]
+    fingerprint: dict[str, str]
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "DataRecord":
+        """The record of a data set."""
+        return cls(
+            dataset.name,
+            dataset.num_classes,
+            dataset.image_shape,
+            np.asarray(dataset.train.labels),
+            np.asarray(dataset.train.clean_labels),
+            dataset.provenance,
+            dataset.fingerprint,
+        )
+
+
 class Checkpoint(NamedTuple):
     """Parameters and state after ``epoch`` epochs, or in its course where the run was cut short."""
 
@@ -65,7 +101,7 @@ class Result:
 
     Attributes:
       run: what was asked for.
-      dataset: what it trained and was tested on.
+      data: what it was trained on: labels, provenance and fingerprints.
       status: ``"fitted"``, ``"patience"``, ``"max_epochs"`` (ended without meeting the stop rule:
         censored, not failed), ``"diverged"`` (the loss stopped being finite) or ``"interrupted"``.
       error: one line that names epoch and step where the run diverged, else ``None``.
@@ -84,7 +120,7 @@ class Result:
     """
 
     run: Run
-    dataset: Dataset
+    data: DataRecord
     status: str
     error: str | None
     final: Checkpoint
@@ -112,7 +148,13 @@ class Result:
     def time_to(
         self, metric: str = "train_accuracy", at_least: float = 1.0
     ) -> tuple[int, int] | None:
-        """The first ``(epoch, step)`` evaluated with ``metric >= at_least``, or ``None``."""
+        """The first ``(epoch, step)`` evaluated with ``metric >= at_least``, or ``None``.
+
+        Raises:
+          InputError: if the history has no such metric.
+        """
+        if metric not in self.history[0]:
+            raise unknown_name("metric", metric, self.history[0])
         for row in self.history:
             if row[metric] is not None and row[metric] >= at_least:
                 return row["epoch"], row["step"]

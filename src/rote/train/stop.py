@@ -4,6 +4,7 @@ A rule is a pair of pure functions over a small JSON-serialisable state, so that
 continued later stops where it would have stopped.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -57,7 +58,8 @@ def loss_reached(target: float) -> StopRule:
 def patience(epochs: int, metric: str = "test_loss") -> StopRule:
     """Stops ("patience") when ``metric`` has not improved for ``epochs`` epochs; keeps the best.
 
-    Losses improve downward, accuracies upward; an equal value is no improvement.
+    Losses improve downward, accuracies upward; an equal value, or one that is not finite, is no
+    improvement.
 
     Args:
       epochs: how many epochs in a row without improvement, at least 1.
@@ -71,7 +73,7 @@ def patience(epochs: int, metric: str = "test_loss") -> StopRule:
 
     def update(state, row):
         value = sign * row[metric]
-        if state["best"] is None or value > state["best"]:
+        if math.isfinite(value) and (state["best"] is None or value > state["best"]):
             return {"best": value, "waited": 0}, Decision(best=True)
         waited = state["waited"] + 1
         status = "patience" if waited >= epochs else None
