@@ -86,7 +86,7 @@ def run(config: Config, out: RunDir) -> None:
         }
         for corruption, rows in zhang2017.grouped(table, "corruption").items()
     ]
-    title = f"{config.model} on {len(dataset.train.labels):,} images of {config.dataset}"
+    title = zhang2017.title(config, dataset)
     figure = viz.corruption_sweep(table, num_classes=dataset.num_classes, title=title)
     out.save_figure("corruption_sweep", figure)
     out.finish(cli.format_table(summary), table=table, summary=summary)

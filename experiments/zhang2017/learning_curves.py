@@ -10,9 +10,9 @@ data's mean and variance. Test labels stay clean; test images are randomised lik
 
 Expected: all conditions reach 100 % training accuracy, in the order true < shuffled_pixels <
 gaussian, random_pixels < random_labels. Test accuracy is at chance under random_labels and
-gaussian. Under random_pixels an image keeps the set of its pixel values, which alone tells something
-about its class: on CIFAR-10 test accuracy stays above chance, on digits this network makes no use
-of it (README).
+gaussian. Under random_pixels an image keeps the set of its pixel values, which alone tells
+something about its class: on CIFAR-10 test accuracy stays above chance; on digits this network
+makes no use of it (README).
 
 Command: python experiments/zhang2017/learning_curves.py --preset smoke
 The README beside this file has what each preset measured, and what it cost.
@@ -91,7 +91,7 @@ def run(config: Config, out: RunDir) -> None:
         }
         for condition, rows in zhang2017.grouped(table, "condition").items()
     ]
-    title = f"{config.model} on {len(dataset.train.labels):,} images of {config.dataset}"
+    title = zhang2017.title(config, dataset)
     curves = [row for row in zhang2017.curves(cases, results) if row["epoch"] > 0]
     for metric in ("train_loss", "train_accuracy", "test_accuracy"):
         out.save_figure(metric, viz.learning_curves(curves, metric=metric, title=title))

@@ -137,6 +137,13 @@ def test_tables_of_a_small_study():
     assert at_one == [result.history[1]["train_accuracy"] for result in results[:2]]
 
 
+def test_titles_say_how_the_images_were_stored():
+    config = TrainConfig(model="cnn")
+    assert zhang2017.title(config, DIGITS) == "cnn on 1,437 images of digits"
+    stored = dataclasses.replace(DIGITS, name="cifar10", provenance=({"image_format": "JPEG"},))
+    assert zhang2017.title(config, stored) == "cnn on 1,437 images of cifar10 (stored as JPEG)"
+
+
 def test_weight_decay_and_optimizer_reach_the_training():
     base = zhang2017.resolve(TrainConfig(num_train=200, seeds=(0,), max_epochs=3))
     dataset = data.load("digits", num_train=200)

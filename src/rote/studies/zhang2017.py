@@ -267,6 +267,13 @@ OUTCOME_METRICS = (
 )
 
 
+def title(config: TrainConfig, dataset: Dataset) -> str:
+    """What a figure shows: model, number of training images, data set and how it was stored."""
+    stored = dataset.provenance[0].get("image_format") if dataset.provenance else None
+    copy = " (stored as JPEG)" if stored == "JPEG" else ""
+    return f"{config.model} on {len(dataset.train.labels):,} images of {dataset.name}{copy}"
+
+
 def grouped(rows: Sequence[Row], factor: str) -> dict[Any, list[Row]]:
     """The rows by their value of a factor, in order of appearance."""
     groups: dict[Any, list[Row]] = {}
