@@ -20,7 +20,18 @@ jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 ROOT = Path(__file__).resolve().parents[1]
 
 # Several optax transformations mix dtypes, so what is tested together with them is not in here.
+RUN_LONG = {"test_speed.py", "test_readme.py"}
 STRICT_DTYPES = {"layers", "combinators", "models", "losses", "measure"}
+
+
+@pytest.fixture(autouse=True)
+def quick_compiles(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fewer optimizations where compiling takes longer than running: nearly everywhere."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    runs_long = request.path.parent.name == "experiments" or request.path.name in RUN_LONG
+    jax.config.update("jax_disable_most_optimizations", not runs_long)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,6 @@ The smallest member of each family is in the default run, variants and larger on
 """
 
 import functools
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import chex
@@ -59,15 +58,6 @@ def catalogue(*slow: str) -> pytest.MarkDecorator:
             for name, net in (SMALL | MORE).items()
         ],
     )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def quick_compiles() -> Iterator[None]:
-    """Nearly all the time of these tests is compilation; this halves it."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
 
 
 def new_key(seed: Any) -> jax.Array:
