@@ -19,8 +19,8 @@ jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Several optax transformations mix dtypes, so what is tested together with them is not in here.
 RUN_LONG = {"test_speed.py", "test_readme.py"}
+# Several optax transformations mix dtypes, so what is tested together with them is not in here.
 STRICT_DTYPES = {"layers", "combinators", "models", "losses", "measure"}
 
 
