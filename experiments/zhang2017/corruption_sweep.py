@@ -13,7 +13,7 @@ classes). At corruption 0 the paper has 14.25 % (small Inception), 23.93 % (smal
 Command: python experiments/zhang2017/corruption_sweep.py --preset smoke
 The README beside this file has what each preset measured, and what it cost.
   smoke  digits (in the package), MLP 1x512, five levels, three seeds; under a minute on two cores
-  cpu    the same on 10,000 images of CIFAR-10 with the paper's preprocessing; about ten minutes
+  cpu    the same on 10,000 images of CIFAR-10, paper preprocessing; about a quarter of an hour
   paper  CIFAR-10, all 50,000 images, small Inception, learning rate 0.1 times 0.95 per epoch; the
          paper's other networks by --model alexnet_small or mlp_1x512 (learning rate 0.01). Wants
          an accelerator; not run yet.

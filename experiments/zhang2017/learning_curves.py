@@ -17,7 +17,7 @@ makes no use of it (README).
 Command: python experiments/zhang2017/learning_curves.py --preset smoke
 The README beside this file has what each preset measured, and what it cost.
   smoke  digits (in the package), CNN with batch norm, three seeds; about a minute on two cores
-  cpu    5,000 images of CIFAR-10, CNN with batch norm, three seeds; paper preprocessing
+  cpu    5,000 images of CIFAR-10, smaller CNN, three seeds, paper preprocessing; about half an hour
   paper  CIFAR-10, all 50,000 images, small Inception, learning rate 0.1 times 0.95 per epoch.
          Wants an accelerator; not run yet.
 
