@@ -105,7 +105,8 @@ def measure(program: Program, task: Task, num_runs: int) -> Started:
     steps = min(3, task.steps_per_epoch)
     _chunk(program, task, task.start, steps)
     stepped = time.perf_counter()
-    _evaluate_split(program, task.start, task.train, _Pace(), max_batches=1)
+    sample = min(8, -(-len(task.train[1]) // evaluation_batch()))
+    _evaluate_split(program, task.start, task.train, _Pace(), max_batches=sample)
     evaluated = time.perf_counter()
     batches = sum(-(-len(labels) // evaluation_batch()) for _, labels in (task.train, task.test))
     return Started(
@@ -114,7 +115,7 @@ def measure(program: Program, task: Task, num_runs: int) -> Started:
         steps_per_epoch=task.steps_per_epoch,
         compile_seconds=compiled - begin,
         seconds_per_step=(stepped - compiled) / steps,
-        seconds_per_evaluation=(evaluated - stepped) * batches,
+        seconds_per_evaluation=(evaluated - stepped) / sample * batches,
     )
 
 
