@@ -196,6 +196,7 @@ def test_time_to_names_an_unknown_metric(noise):
     result = fit(LINEAR, optax.sgd(0.01), noise, seed=0, max_epochs=1, **SETTINGS)
     with pytest.raises(InputError, match="did you mean 'train_accuracy'"):
         result.time_to("train_acc")
+    assert dataclasses.replace(result, history=[]).time_to() is None
 
 
 def test_stops_when_fitted_and_says_when(noise):

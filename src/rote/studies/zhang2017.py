@@ -28,7 +28,9 @@ Row = dict[str, Any]
 
 
 class Recipe(NamedTuple):
-    """What fits random labels with a model on a data set.
+    """Training settings of a model on a data set.
+
+    The README of the experiment says which of them have been run, and what they reached.
 
     Attributes:
       learning_rate: initial learning rate.

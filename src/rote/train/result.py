@@ -150,10 +150,12 @@ class Result:
     ) -> tuple[int, int] | None:
         """The first ``(epoch, step)`` evaluated with ``metric >= at_least``, or ``None``.
 
+        A run that was interrupted before its first evaluation has reached nothing.
+
         Raises:
           InputError: if the history has no such metric.
         """
-        if metric not in self.history[0]:
+        if self.history and metric not in self.history[0]:
             raise unknown_name("metric", metric, self.history[0])
         for row in self.history:
             if row[metric] is not None and row[metric] >= at_least:
