@@ -5,12 +5,15 @@ import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from rote.core import InputError, unknown_name
 from rote.record import config_hash, read_json
 
-Config = TypeVar("Config")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Config = TypeVar("Config", bound="DataclassInstance")
 """A frozen dataclass of flat fields, each with a default and a docstring under it."""
 
 
@@ -37,7 +40,7 @@ def from_file(path: Path, base: Config) -> Config:
     values = read_json(path)
     if not isinstance(values, dict):
         raise InputError(f"{path}: expected a JSON object such as the config.json of a run")
-    fields = {field.name for field in dataclasses.fields(base)}  # type: ignore[arg-type]
+    fields = {field.name for field in dataclasses.fields(base)}
     for key in values:
         if key not in fields:
             raise unknown_name(f"key in {path}", key, fields)
@@ -50,10 +53,7 @@ def with_declared_types(config: Config) -> Config:
     Raises:
       InputError: if a value has the wrong type.
     """
-    values = {
-        field.name: getattr(config, field.name)
-        for field in dataclasses.fields(config)  # type: ignore[arg-type]
-    }
+    values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
     return _replace(config, values, "")
 
 
@@ -67,7 +67,7 @@ def _replace(config: Config, values: Mapping[str, Any], where: str) -> Config:
             kind = getattr(kinds[name], "__name__", None) if isinstance(kinds[name], type) else None
             expected = kind or str(kinds[name]).replace("typing.", "")
             raise InputError(f"{where}{name} is {value!r}; expected {expected}") from None
-    return dataclasses.replace(config, **converted)  # type: ignore[type-var]
+    return dataclasses.replace(config, **converted)
 
 
 def _convert(value: Any, kind: Any) -> Any:
