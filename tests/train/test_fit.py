@@ -13,6 +13,7 @@ from rote.layers import activation, batch_norm, conv, dense, dropout, flatten, g
 from rote.train import (
     Advanced,
     DivergedError,
+    Evaluated,
     Finished,
     Run,
     Started,
@@ -21,11 +22,11 @@ from rote.train import (
     epoch_order,
     fit,
     fit_runs,
-    loop,
     make_forward,
     order_keys,
     patience,
 )
+from rote.train import cohort
 from rote.transforms import unit_scale
 
 LINEAR = serial(flatten(), dense(4))
@@ -65,12 +66,10 @@ def test_agrees_with_sgd_written_by_hand(noise):
 
 
 def test_the_size_of_a_chunk_changes_nothing(noise, monkeypatch):
-    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(cohort, "CHUNK_SECONDS", 0.0)
     steps = fit(CNN, optax.sgd(0.1, 0.9), noise, seed=0, max_epochs=2, **SETTINGS)
-    monkeypatch.setattr(loop, "CHUNK_SECONDS", 1e9)
+    monkeypatch.setattr(cohort, "CHUNK_SECONDS", 1e9)
     epochs = fit(CNN, optax.sgd(0.1, 0.9), noise, seed=0, max_epochs=2, **SETTINGS)
-    for row in (*steps.history, *epochs.history):
-        row["batch_loss"] = None  # summed in another order
     same(steps, epochs)
 
 
@@ -114,10 +113,10 @@ def test_compiles_once_for_many_runs_and_not_at_all_for_the_same_call_again(nois
         fit_runs(MLP, optax.sgd, noise, runs, max_epochs=2, loss_fn=loss_fn, **SETTINGS)
         return len(traces)
 
-    three = train([Run(i, hparams={"learning_rate": 0.1 / (i + 1)}) for i in range(3)])
-    one = train([Run(5, hparams={"learning_rate": 0.3})])
-    assert three == 3  # the training step, and the evaluation of each split
-    assert one == 0
+    first = train([Run(i, hparams={"learning_rate": 0.1 / (i + 1)}) for i in range(3)])
+    again = train([Run(i, hparams={"learning_rate": 0.3}) for i in range(4, 7)])
+    assert first == 3  # the training step, and the evaluation of each split
+    assert again == 0
 
 
 def test_history_is_a_full_pass_in_eval_mode(noise):
@@ -249,7 +248,7 @@ def test_patience_keeps_the_best_parameters(noise):
 
 @pytest.mark.parametrize("chunk_seconds", [0.0, 1e9])
 def test_a_loss_that_stops_being_finite_ends_the_run_soundly(noise, monkeypatch, chunk_seconds):
-    monkeypatch.setattr(loop, "CHUNK_SECONDS", chunk_seconds)
+    monkeypatch.setattr(cohort, "CHUNK_SECONDS", chunk_seconds)
 
     def exploding(step):  # the update of step 12 (counted from 1) ruins the parameters
         return jax.numpy.where(step == 11, float("inf"), 0.01)
@@ -296,41 +295,38 @@ def test_a_diverging_run_does_not_end_the_others(noise):
 
 def test_an_interruption_keeps_what_is_there(noise):
     def interrupt(event):
-        if isinstance(event, Advanced) and (event.run, event.epoch) == (1, 2) and event.row:
+        if isinstance(event, Evaluated) and event.row["epoch"] == 2:
             raise KeyboardInterrupt
 
+    settings = {"max_epochs": 3, **SETTINGS}
+    runs = [Run(0, hparams={"learning_rate": float("inf")}), Run(1, hparams={"learning_rate": 0.1})]
     with pytest.raises(TrainingInterrupted) as caught:
-        fit_runs(
-            MLP,
-            lambda: optax.sgd(0.1),
-            noise,
-            [Run(0), Run(1), Run(2)],
-            max_epochs=3,
-            on_event=interrupt,
-            **SETTINGS,
-        )
+        fit_runs(MLP, optax.sgd, noise, runs, on_event=interrupt, **settings)
     first, second = caught.value.results
-    assert (first.status, second.status) == ("max_epochs", "interrupted")
+    assert (first.status, second.status) == ("diverged", "interrupted")
     assert [row["epoch"] for row in second.history] == [0, 1, 2]
-    chex.assert_tree_all_finite(second.params)
+    assert second.final.epoch == 2
+    (alone,) = fit_runs(MLP, optax.sgd, noise, runs[1:], **SETTINGS, max_epochs=2)
+    chex.assert_trees_all_equal(second.final, alone.final)
 
 
-def test_an_interruption_between_runs_keeps_what_is_there(noise):
+def test_an_interruption_when_a_run_has_ended_keeps_it(noise):
     def interrupt(event):
         if isinstance(event, Finished):
             raise KeyboardInterrupt
 
+    runs = [Run(seed) for seed in range(3)]
     with pytest.raises(TrainingInterrupted) as caught:
         fit_runs(
             MLP,
             lambda: optax.sgd(0.1),
             noise,
-            [Run(0), Run(1)],
+            runs,
             max_epochs=1,
             on_event=interrupt,
             **SETTINGS,
         )
-    assert [result.status for result in caught.value.results] == ["max_epochs"]
+    assert [result.status for result in caught.value.results] == ["max_epochs"] * 3
 
 
 def test_events_tell_what_happens(noise):
@@ -348,8 +344,12 @@ def test_events_tell_what_happens(noise):
     assert isinstance(started, Started)
     assert (started.num_runs, started.max_epochs, started.steps_per_epoch) == (2, 2, 9)
     assert started.max_seconds > 0
-    rows = [e.row for e in rest if isinstance(e, Advanced) and e.row is not None]
-    assert rows == [*results[0].history, *results[1].history]
+    rows = [e.row for e in rest if isinstance(e, Evaluated)]
+    assert rows == [result.history[epoch] for epoch in range(3) for result in results]
+    chunks = [e for e in rest if isinstance(e, Advanced)]
+    assert sum(e.steps for e in chunks) == 2 * 9 and chunks[-1].taken == 9
+    assert chunks[-1].runs == {0: "a", 1: "b"}
+    assert chunks[-1].loss == pytest.approx(np.mean([r.history[-1]["batch_loss"] for r in results]))
     assert [e.result for e in rest if isinstance(e, Finished)] == results
     assert [e.label for e in rest if isinstance(e, Finished)] == ["a", "b"]
 

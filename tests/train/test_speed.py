@@ -12,7 +12,8 @@ from rote.combinators import serial
 from rote.core import Batch
 from rote.layers import activation, batch_norm, conv, dense, flatten, max_pool
 from rote.train import init_train_state, make_step
-from rote.train.program import compile_program
+from rote.train.placement import Execution, choose_placement
+from rote.train.program import Gathered, compile_program
 from rote.train.step import cross_entropy
 from rote.transforms import unit_scale
 
@@ -48,6 +49,8 @@ def test_a_cnn_step_in_the_chunk_costs_what_it_costs_alone():
         transform=unit_scale(),
         loss_fn=cross_entropy,
         compute_dtype=None,
+        placement=choose_placement(Execution(), 1, 64),
+        micro_batches=1,
     )
 
     def alone():
@@ -57,9 +60,15 @@ def test_a_cnn_step_in_the_chunk_costs_what_it_costs_alone():
         jax.block_until_ready(train_state.params)
 
     def chunk():
-        after, _, _ = program.chunk(
-            start, jax.random.key(2), images, labels, jnp.arange(256), {}, steps
+        batches = Gathered(jnp.zeros(1, jnp.int32), labels[None], jnp.arange(256)[None])
+        one = (
+            jax.tree.map(lambda leaf: leaf[None], start),
+            jnp.zeros(1),
+            batches,
+            {},
+            jnp.ones(1, bool),
         )
+        after, _, _ = program.chunk(one, (images[None], 0, steps))
         jax.block_until_ready(after.params)
 
     def seconds(function):

@@ -1,7 +1,9 @@
 """Training: the step, runs of it, stop rules, and what they report."""
 
-from rote.train.events import Advanced, Event, Finished, Started
+from rote.train.checkpoint import CheckpointError, Checkpoints
+from rote.train.events import Advanced, Evaluated, Event, Finished, Resumed, Started
 from rote.train.fit import fit, fit_runs
+from rote.train.placement import Execution
 from rote.train.program import epoch_order, order_keys
 from rote.train.result import (
     Checkpoint,
@@ -25,13 +27,18 @@ from rote.train.stop import (
 __all__ = [
     "Advanced",
     "Checkpoint",
+    "CheckpointError",
+    "Checkpoints",
     "DataRecord",
     "Decision",
     "DivergedError",
+    "Evaluated",
     "Event",
+    "Execution",
     "Finished",
     "Record",
     "Result",
+    "Resumed",
     "Run",
     "Started",
     "StopRule",

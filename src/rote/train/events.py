@@ -1,25 +1,31 @@
-"""What a training run tells its caller while it goes on: three kinds of event, one callback."""
+"""What training tells its caller while it goes on: a few kinds of event, one callback."""
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from rote.train.result import Result, Row
 
 
 class Started(NamedTuple):
-    """Sent once per call, after compilation and a short timing on the first run's shapes.
+    """Sent once per call, after compilation and a short timing.
 
     Attributes:
-      num_runs: how many runs the call will train.
+      num_runs: how many runs the call has.
       max_epochs: the most epochs that any run may take.
       steps_per_epoch: optimizer steps in an epoch.
+      mapping: how the runs map to the hardware, in words.
+      epochs_left: the most epochs, summed over the runs, that are still to be trained.
       compile_seconds: time spent compiling the training and the evaluation chunk.
-      seconds_per_step: measured, of one optimizer step.
-      seconds_per_evaluation: measured, of one full evaluation of both splits.
+      seconds_per_step: measured, of one optimizer step of one run: the time of a step divided by
+        the number of runs that take it at the same time.
+      seconds_per_evaluation: measured likewise, of one full evaluation of both splits.
     """
 
     num_runs: int
     max_epochs: int
     steps_per_epoch: int
+    mapping: str
+    epochs_left: int
     compile_seconds: float
     seconds_per_step: float
     seconds_per_evaluation: float
@@ -28,37 +34,61 @@ class Started(NamedTuple):
     def max_seconds(self) -> float:
         """The predicted cost if no run stops before ``max_epochs``, in seconds."""
         epoch = self.steps_per_epoch * self.seconds_per_step + self.seconds_per_evaluation
-        return self.num_runs * self.max_epochs * epoch
+        return self.epochs_left * epoch
+
+
+class Resumed(NamedTuple):
+    """Sent before ``Started`` where a checkpoint was found.
+
+    Attributes:
+      finished: the results of the runs that had ended, by index.
+      histories: the rows of the runs that were under way, by index.
+      notes: what differs from the call that was interrupted, in words.
+    """
+
+    finished: Mapping[int, Result]
+    histories: Mapping[int, Sequence[Row]]
+    notes: Sequence[str]
 
 
 class Advanced(NamedTuple):
-    """Sent after every compiled chunk, about twice a second.
+    """Sent after every compiled chunk of steps, about twice a second.
+
+    Attributes:
+      runs: index and label of the runs that are trained together now.
+      epoch: the epoch under way, from 1.
+      max_epochs: the most epochs a run may take.
+      taken: steps of the epoch taken.
+      steps: steps of the chunk.
+      steps_per_epoch: optimizer steps in an epoch.
+      loss: mean mini-batch loss of the epoch so far, over the runs.
+    """
+
+    runs: Mapping[int, str]
+    epoch: int
+    max_epochs: int
+    taken: int
+    steps: int
+    steps_per_epoch: int
+    loss: float
+
+
+class Evaluated(NamedTuple):
+    """Sent for every run at the end of each of its epochs, and before the first.
 
     Attributes:
       run: index of the run within the call.
       label: the run's label.
-      num_runs: how many runs the call trains.
-      epoch: the epoch under way, from 1.
-      max_epochs: the most epochs the run may take.
-      step: optimizer steps this run has taken.
-      steps_per_epoch: optimizer steps in an epoch.
-      loss: mean mini-batch loss over the chunk.
-      row: the epoch's evaluation where an epoch has just ended, else ``None``.
+      row: the new row of its history.
     """
 
     run: int
     label: str
-    num_runs: int
-    epoch: int
-    max_epochs: int
-    step: int
-    steps_per_epoch: int
-    loss: float
-    row: Row | None
+    row: Row
 
 
 class Finished(NamedTuple):
-    """Sent when a run has ended, for whatever reason.
+    """Sent when a run has ended, unless by an interruption.
 
     Attributes:
       run: index of the run within the call.
@@ -71,4 +101,4 @@ class Finished(NamedTuple):
     result: Result
 
 
-Event = Started | Advanced | Finished
+Event = Resumed | Started | Advanced | Evaluated | Finished

@@ -1,19 +1,25 @@
 """The two ways to train: one network, or a list of runs of one architecture."""
 
+import contextlib
 import dataclasses
+import zlib
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
 from rote.core import Dataset, InputError, Model
-from rote.train.events import Event, Finished
-from rote.train.loop import Resident, measure, prepare, train
-from rote.train.program import MakeOptimizer, compile_program
-from rote.train.result import DivergedError, Result, Run, TrainingInterrupted
-from rote.train.step import Loss, Transform, cross_entropy
+from rote.train.checkpoint import Store, shapes_of, source_version
+from rote.train.cohort import Settings, plain_keys
+from rote.train.events import Event
+from rote.train.loop import Call, Session
+from rote.train.placement import Execution, choose_placement
+from rote.train.program import MakeOptimizer, compile_program, order_keys
+from rote.train.result import DivergedError, Result, Run
+from rote.train.step import Loss, Transform, cross_entropy, init_train_state
 from rote.train.stop import StopRule
 
 COMPUTE_DTYPES = ("bfloat16", "float16", "float32", "float64")
@@ -31,8 +37,10 @@ def fit(
     loss_fn: Loss = cross_entropy,
     stop: StopRule | None = None,
     compute_dtype: str | None = None,
+    micro_batches: int = 1,
     record: Literal["all", "last"] = "all",
     on_event: Callable[[Event], None] | None = None,
+    execution: Execution | None = None,
 ) -> Result:
     """Trains one network: ``fit_runs`` with one run.
 
@@ -49,8 +57,11 @@ def fit(
       stop: when to end earlier, such as ``rote.accuracy_reached(1.0)``.
       compute_dtype: dtype of the computation inside the net, one of ``COMPUTE_DTYPES``; losses,
         statistics and metrics stay in float32 or wider.
+      micro_batches: how many equal parts a batch is computed in; see ``make_step``.
       record: keep the per-example record of every epoch, or of the last one only.
       on_event: called with what happens, as it happens; see ``rote.train.events``.
+      execution: on what hardware and with which checkpoints; where these are, the same call
+        continues a training that was interrupted.
 
     Returns:
       The result, with the history of full evaluations and the per-example record.
@@ -72,8 +83,10 @@ def fit(
         loss_fn=loss_fn,
         stop=stop,
         compute_dtype=compute_dtype,
+        micro_batches=micro_batches,
         record=record,
         on_event=on_event,
+        execution=execution,
     )
     if result.status == "diverged":
         raise DivergedError(result)
@@ -92,13 +105,16 @@ def fit_runs(
     loss_fn: Loss = cross_entropy,
     stop: StopRule | None = None,
     compute_dtype: str | None = None,
+    micro_batches: int = 1,
     record: Literal["all", "last"] = "all",
     on_event: Callable[[Event], None] | None = None,
+    execution: Execution | None = None,
 ) -> list[Result]:
     """Trains one network per run, all of the same architecture.
 
-    The runs go one after another through the same compiled program. A run whose loss stops being
-    finite ends with status ``"diverged"``; the others go on.
+    They go together through one compiled program, spread over the hardware by the rule of
+    ``rote.train.placement``; each stops at its own epoch, and its result is the one it would have
+    alone. A run whose loss stops being finite ends with status ``"diverged"``; the others go on.
 
     Args:
       model: the network.
@@ -112,8 +128,10 @@ def fit_runs(
       loss_fn: as in ``fit``.
       stop: as in ``fit``.
       compute_dtype: as in ``fit``.
+      micro_batches: as in ``fit``.
       record: as in ``fit``.
       on_event: as in ``fit``.
+      execution: as in ``fit``.
 
     Returns:
       One result per run, in the order of ``runs``.
@@ -124,29 +142,98 @@ def fit_runs(
         was cut short with status ``"interrupted"``.
     """
     _check(model, dataset, runs, batch_size, max_epochs, transform, record, compute_dtype, stop)
+    if not 1 <= micro_batches <= batch_size or batch_size % micro_batches:
+        raise InputError(f"micro_batches: {micro_batches}; expected a divisor of {batch_size}")
+    execution = execution or Execution()
+    placement = choose_placement(
+        execution,
+        len(runs),
+        batch_size // micro_batches,
+        has_convolutions=_has_convolutions(model, dataset, transform),
+    )
     program = compile_program(
         model,
         make_optimizer,
+        placement=placement,
         batch_size=batch_size,
         transform=transform,
         loss_fn=loss_fn,
         compute_dtype=compute_dtype,
+        micro_batches=micro_batches,
     )
-    send = on_event or (lambda event: None)
-    resident: Resident = {}
-    results: list[Result] = []
-    try:
-        for index, run in enumerate(runs):
-            task = prepare(program, run, dataset, batch_size, max_epochs, resident)
-            if index == 0:
-                send(measure(program, task, len(runs)))
-            results.append(train(program, task, stop, record, send, index, len(runs)))
-            send(Finished(index, run.label, results[-1]))
-            if results[-1].status == "interrupted":
-                raise KeyboardInterrupt
-    except KeyboardInterrupt:
-        raise TrainingInterrupted(results) from None
-    return results
+    num_examples = _num_examples(runs[0], len(dataset.train.labels))
+    state = _state_shapes(model, make_optimizer, dataset, transform, runs[0])
+    call = Call(
+        program,
+        placement,
+        Settings(batch_size, max_epochs, num_examples // batch_size, stop, record),
+        execution,
+        runs,
+        dataset,
+        state,
+        on_event or (lambda event: None),
+    )
+    if execution.checkpoints is None:
+        return Session(call, None).run()
+    manifest = _manifest(call, compute_dtype, micro_batches)
+    with contextlib.closing(Store(execution.checkpoints, manifest)) as store:
+        return Session(call, store).run()
+
+
+def _manifest(call: Call, compute_dtype: str | None, micro_batches: int) -> dict[str, Any]:
+    """What must be the same for a checkpoint to be continued, and what is noted if it is not."""
+    fixed = {
+        "runs": [
+            {
+                "label": run.label,
+                "init_seed": run.init_seed,
+                "order_seed": run.order_seed,
+                "hparams": dict(run.hparams),
+                "subset": None
+                if run.subset is None
+                else zlib.crc32(np.asarray(run.subset, "<i8").tobytes()),
+            }
+            for run in call.runs
+        ],
+        "data": {"name": call.shared.name, **call.shared.fingerprint},
+        "batch_size": call.settings.batch_size,
+        "micro_batches": micro_batches,
+        "compute_dtype": compute_dtype,
+        "record": call.settings.record,
+        "state": shapes_of(call.state),
+        "stop": call.settings.stop.init() if call.settings.stop else None,
+    }
+    noted = {
+        "max_epochs": call.settings.max_epochs,
+        "execution": call.placement.describe(len(call.runs)),
+        "version of jax": jax.__version__,
+        "version of the source of rote": source_version(),
+    }
+    return {"fixed": fixed, "noted": noted}
+
+
+def _state_shapes(
+    model: Model, make_optimizer: MakeOptimizer, dataset: Dataset, transform: Transform, run: Run
+) -> Any:
+    """Shapes and dtypes of a run's ``TrainState``, its key as plain numbers."""
+
+    def start(example):
+        params, state = model.init(jax.random.key(0), transform(example, train=False))
+        hparams = {name: jnp.asarray(value, float) for name, value in run.hparams.items()}
+        return plain_keys(
+            init_train_state(params, state, make_optimizer(**hparams), order_keys(0)[1])
+        )
+
+    return jax.eval_shape(start, _example(dataset))
+
+
+def _example(dataset: Dataset) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((1, *dataset.image_shape), dataset.train.images.dtype)
+
+
+def _has_convolutions(model: Model, dataset: Dataset, transform: Transform) -> bool:
+    jaxpr = jax.make_jaxpr(lambda x: _logits(model, transform(x, train=False)))(_example(dataset))
+    return "conv_general_dilated" in str(jaxpr)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,6 +274,12 @@ def _check(
         )
     if stop is not None and not isinstance(stop, StopRule):
         raise InputError(f"stop: {stop!r}; expected a rule such as rote.accuracy_reached(1.0)")
+    names = {tuple(sorted(run.hparams)) for run in runs}
+    if len(names) > 1:
+        raise InputError(
+            f"runs have different hparams: {' and '.join(map(str, sorted(names)))}; "
+            "give every run of a call the same names"
+        )
     total = len(dataset.train.labels)
     sizes = {_num_examples(run, total) for run in runs}
     if len(sizes) > 1:
@@ -198,8 +291,7 @@ def _check(
         raise InputError(
             f"batch_size: {batch_size}; expected 1 to {min(sizes)}, the number of training examples"
         )
-    example = jax.ShapeDtypeStruct((1, *dataset.image_shape), dataset.train.images.dtype)
-    logits = jax.eval_shape(lambda x: _logits(model, transform(x, train=False)), example)
+    logits = jax.eval_shape(lambda x: _logits(model, transform(x, train=False)), _example(dataset))
     if logits.shape != (1, dataset.num_classes):
         raise InputError(
             f"the model gives outputs of shape {logits.shape} for one image; expected "

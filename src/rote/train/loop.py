@@ -1,85 +1,269 @@
-"""One run on the host: compiled chunks, evaluations between them, and what they yield.
+"""All runs of a call on the host: cohorts in turn, events, checkpoints, interruptions."""
 
-A chunk is sized to last about half a second, so that progress is shown and an interruption is
-answered promptly; the state at its start is kept, so that a run whose loss stops being finite can
-go back to where it was sound.
-"""
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
-import contextlib
-import math
-import time
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
-
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from rote.core import Dataset, InputError, Key, Split
-from rote.train.evaluate import PerExample, empty_outputs, evaluation_batch, metrics
-from rote.train.events import Advanced, Event, Started
-from rote.train.program import Program, order_keys
-from rote.train.result import Checkpoint, DataRecord, Record, Result, Row, Run
-from rote.train.step import TrainState
-from rote.train.stop import StopRule
-
-CHUNK_SECONDS = 0.5
-
-Resident = dict[int, tuple[np.ndarray, jax.Array]]
-"""Host arrays that are on the device, by ``id``; the host array is held so its id stays taken."""
-
-
-class Task(NamedTuple):
-    """A run with its data on the device and its state before the first step."""
-
-    run: Run
-    dataset: Dataset
-    train: tuple[jax.Array, jax.Array]
-    test: tuple[jax.Array, jax.Array]
-    examples: jax.Array
-    hparams: dict[str, jax.Array]
-    shuffle_key: Key
-    start: TrainState
-    max_epochs: int
-    steps_per_epoch: int
+from rote.core import Dataset, InputError
+from rote.train.checkpoint import Store
+from rote.train.cohort import Cohort, Moment, Settings, Task
+from rote.train.events import Advanced, Evaluated, Event, Finished, Resumed, Started
+from rote.train.placement import Execution, Placement, bytes_of, memory_budget
+from rote.train.program import Program
+from rote.train.result import Result, Run, TrainingInterrupted
+from rote.train.saved import (
+    continue_ended,
+    ended_content,
+    ended_result,
+    moment_content,
+    restore_moment,
+)
 
 
-def prepare(
-    program: Program,
-    run: Run,
-    shared: Dataset,
-    batch_size: int,
-    max_epochs: int,
-    resident: Resident,
-) -> Task:
-    """Puts what the run needs on the device, reusing what is there, and initializes its state."""
-    dataset = run.dataset() if callable(run.dataset) else run.dataset or shared
-    _check_fits(run, dataset, shared)
-    needed = [array for d in (dataset, shared) for array in _device_arrays(d)]
-    for stale in set(resident) - set(map(id, needed)):
-        del resident[stale]
-    for array in _device_arrays(dataset):
-        if id(array) not in resident:
-            resident[id(array)] = array, jnp.asarray(array)
-    train_images, train_labels, test_images, test_labels = (
-        resident[id(array)][1] for array in _device_arrays(dataset)
-    )
-    examples = np.arange(len(dataset.train.labels)) if run.subset is None else run.subset
-    hparams = {name: jnp.asarray(value, float) for name, value in run.hparams.items()}
-    seed = run.init_seed if run.order_seed is None else run.order_seed
-    shuffle_key, noise_key = order_keys(seed)
-    return Task(
-        run=run,
-        dataset=dataset,
-        train=(train_images, train_labels),
-        test=(test_images, test_labels),
-        examples=jnp.asarray(examples, jnp.int32),
-        hparams=hparams,
-        shuffle_key=shuffle_key,
-        start=program.start(jax.random.key(run.init_seed), noise_key, train_images[:1], hparams),
-        max_epochs=max_epochs,
-        steps_per_epoch=len(examples) // batch_size,
-    )
+class Call(NamedTuple):
+    """A call of ``fit_runs``, checked and compiled.
+
+    Attributes:
+      program: the compiled functions.
+      placement: where they run.
+      settings: what holds for every run.
+      execution: how it is executed.
+      runs: the runs.
+      shared: what runs train on that bring no data set of their own.
+      state: shapes and dtypes of a run's ``TrainState``, keys as plain numbers.
+      send: the caller's ``on_event``.
+    """
+
+    program: Program
+    placement: Placement
+    settings: Settings
+    execution: Execution
+    runs: Sequence[Run]
+    shared: Dataset
+    state: Any
+    send: Callable[[Event], None]
+
+
+class Session:
+    """The training of a call, from where its checkpoints left it to its end.
+
+    Args:
+      call: the call.
+      store: its checkpoints, if it has any.
+    """
+
+    def __init__(self, call: Call, store: Store | None) -> None:
+        self._call, self._store = call, store
+        self._results: dict[int, Result] = {}
+        self._now: tuple[Cohort, Moment] | None = None
+        self._proved: tuple[Cohort, Moment] | None = None
+        self._epochs = 0
+        self._announced = False
+
+    def run(self) -> list[Result]:
+        """Trains every run to its end.
+
+        Raises:
+          TrainingInterrupted: on Ctrl-C.
+        """
+        try:
+            for cohort, moment in self._cohorts():
+                self._train(cohort, moment)
+        except KeyboardInterrupt:
+            if self._store is not None and self._proved is not None:
+                self._save()
+                self._store.wait()
+            ended = [self._results[run] for run in sorted(self._results)]
+            if self._now is not None:
+                cohort, moment = self._now
+                ended += cohort.interrupted(moment, set(moment.active) - set(self._results))
+            raise TrainingInterrupted(ended) from None
+        return [self._results[run] for run in range(len(self._call.runs))]
+
+    def _cohorts(self) -> Iterator[tuple[Cohort, Moment]]:
+        """The runs that are not finished, as many together as fit into memory."""
+        pending = dict.fromkeys(range(len(self._call.runs)))
+        if self._store is not None:
+            for cohort, moment in self._continued(self._store, pending):
+                self._announce(cohort, moment, len(pending))
+                yield cohort, moment
+        while pending:
+            cohort, moment = self._gather(list(pending))
+            self._announce(cohort, moment, len(pending) - len(cohort.tasks))
+            for run in cohort.tasks:
+                del pending[run]
+            yield cohort, moment
+        if not self._announced:
+            self._send_started(0, (0.0, 0.0, 0.0))
+
+    def _train(self, cohort: Cohort, moment: Moment) -> None:
+        call, self._now, self._proved = self._call, (cohort, moment), None
+        steps = call.settings.steps_per_epoch
+        while moment.active:
+            before, running = moment, moment.active
+            if before.taken < steps:
+                moment, count = cohort.advance(before)
+                news: list[Event] = [
+                    Advanced(
+                        runs={run: call.runs[run].label for run in running},
+                        epoch=before.epoch,
+                        max_epochs=call.settings.max_epochs,
+                        taken=moment.taken,
+                        steps=count,
+                        steps_per_epoch=steps,
+                        loss=cohort.mean_loss(moment),
+                    )
+                ]
+            else:
+                moment = cohort.evaluate(before)
+                self._epochs += 1
+                news = [
+                    Evaluated(run, call.runs[run].label, moment.logs[run].history[-1])
+                    for run in running
+                ]
+            # What has been shown to lead somewhere sound is saved, not what follows it: where the
+            # next loss is not finite, the state to go back to lies before.
+            self._proved, self._now = (cohort, before), (cohort, moment)
+            for event in news:
+                call.send(event)
+            self._finish(cohort, moment)
+            moment = cohort.retire(moment)
+            self._now = cohort, moment
+            if self._store is not None and self._store.due(self._epochs):
+                self._save()
+
+    def _finish(self, cohort: Cohort, after: Moment) -> None:
+        """The runs that have just ended: on the disk first, then to the caller."""
+        ended = [run for run in after.active if after.logs[run].status is not None]
+        states = cohort.host_states(after) if ended and self._store is not None else {}
+        for run in ended:
+            log = after.logs[run]
+            result = cohort.result(run, log)
+            if self._store is not None:
+                self._store.finish(run, *ended_content(result, log, cohort.tasks[run], states[run]))
+            self._results[run] = result
+            self._call.send(Finished(run, result.label, result))
+
+    def _save(self) -> None:
+        assert self._store is not None and self._proved is not None
+        cohort, moment = self._proved
+        arrays, meta = moment_content(cohort, moment)
+        self._store.save(arrays, meta, epoch=self._epochs)
+
+    def _announce(self, cohort: Cohort, moment: Moment, waiting: int) -> None:
+        """Once, before the first cohort: what the call will cost."""
+        if not self._announced:
+            most = self._call.settings.max_epochs
+            done = max(0, moment.epoch - 1) * len(moment.active)
+            epochs_left = (len(moment.active) + waiting) * most - done
+            self._send_started(epochs_left, cohort.measure(moment))
+
+    def _send_started(self, epochs_left: int, seconds: tuple[float, float, float]) -> None:
+        self._announced = True
+        settings, num_runs = self._call.settings, len(self._call.runs)
+        description = self._call.placement.describe(num_runs)
+        self._call.send(
+            Started(
+                num_runs,
+                settings.max_epochs,
+                settings.steps_per_epoch,
+                description,
+                epochs_left,
+                *seconds,
+            )
+        )
+
+    def _gather(self, pending: Sequence[int]) -> tuple[Cohort, Moment]:
+        """The first of the pending runs, and those like it that fit into memory with it."""
+        call = self._call
+        budget = memory_budget(call.execution)
+        tasks = [self._task(pending[0])]
+        stream = self._stream_bytes(tasks[0], budget)
+        for run in pending[1:]:
+            task = self._task(run)
+            if _signature(task) != _signature(tasks[0]):
+                continue
+            if stream is None and self._bytes([*tasks, task]) > budget:
+                break
+            tasks.append(task)
+        cohort = self._cohort(tasks, stream)
+        moment = cohort.begin()
+        if call.placement.mode == "vmap" and len(tasks) > call.placement.run_devices:
+            needed = cohort.chunk_bytes(moment)
+            if needed > budget:
+                fewer = max(call.placement.run_devices, len(tasks) * budget // needed)
+                cohort = self._cohort(tasks[:fewer], stream)
+                moment = cohort.begin()
+        return cohort, moment
+
+    def _cohort(self, tasks: Sequence[Task], stream: int | None) -> Cohort:
+        return Cohort(self._call.program, self._call.placement, self._call.settings, tasks, stream)
+
+    def _task(self, run: int) -> Task:
+        """The run with its data, which are made now where it brings a function."""
+        asked, shared = self._call.runs[run], self._call.shared
+        dataset = asked.dataset() if callable(asked.dataset) else asked.dataset or shared
+        _check_fits(asked, dataset, shared)
+        every = np.arange(len(dataset.train.labels))
+        examples = every if asked.subset is None else np.asarray(asked.subset)
+        return Task(run, asked, dataset, examples.astype(np.int32))
+
+    def _stream_bytes(self, task: Task, budget: int) -> int | None:
+        """Bytes for images under way where they are streamed: asked for, or too many."""
+        images = task.dataset.train.images.nbytes + task.dataset.test.images.nbytes
+        stream = self._call.execution.stream
+        return budget // 4 if (images > budget // 2 if stream is None else stream) else None
+
+    def _bytes(self, tasks: Sequence[Task]) -> int:
+        """What runs need on a device at least: images, and several copies of their states."""
+        splits = [split for t in tasks for split in (t.dataset.train, t.dataset.test)]
+        images = sum({id(s.images): s.images.nbytes for s in splits}.values())
+        per_device = -(-len(tasks) // self._call.placement.run_devices)
+        examples = sum(len(s.labels) for s in splits[:2])
+        return images + per_device * (4 * bytes_of(self._call.state) + 32 * examples)
+
+    def _continued(self, store: Store, pending: dict[int, None]) -> Iterator[tuple[Cohort, Moment]]:
+        """What the checkpoints hold, taken out of ``pending``."""
+        call = self._call
+        saved, newest = store.finished(), store.newest()
+        extended: dict[int, list[int]] = {}
+        for run, content in saved.items():
+            result = ended_result(call.runs[run], content)
+            if result.status == "max_epochs" and result.final.epoch < call.settings.max_epochs:
+                extended.setdefault(result.final.epoch, []).append(run)
+            else:
+                self._results[run] = result
+                del pending[run]
+        logs = newest[1]["logs"] if newest else {}
+        under_way = {int(run): log for run, log in logs.items() if int(run) not in saved}
+        histories = {run: log["history"] for run, log in under_way.items()}
+        histories |= {run: saved[run][1]["history"] for runs in extended.values() for run in runs}
+        if self._results or histories:
+            call.send(Resumed(dict(self._results), histories, tuple(store.notes)))
+        if newest is not None and under_way:
+            cohort = self._resumed(list(under_way), pending)
+            yield cohort, restore_moment(cohort, call.state, newest)
+        for epoch, runs in sorted(extended.items()):
+            cohort = self._resumed(runs, pending)
+            contents = {run: saved[run] for run in runs}
+            yield cohort, continue_ended(cohort, call.state, epoch, contents)
+
+    def _resumed(self, runs: Sequence[int], pending: dict[int, None]) -> Cohort:
+        """A cohort of these runs, with what it began with made again."""
+        tasks = [self._task(run) for run in runs]
+        stream = self._stream_bytes(tasks[0], memory_budget(self._call.execution))
+        cohort = self._cohort(tasks, stream)
+        cohort.begin()
+        for run in runs:
+            del pending[run]
+        return cohort
+
+
+def _signature(task: Task) -> tuple[Any, ...]:
+    """What runs of one cohort have in common, because the program is compiled for it."""
+    splits = (task.dataset.train, task.dataset.test)
+    return tuple((split.images.shape, split.images.dtype) for split in splits)
 
 
 def _check_fits(run: Run, dataset: Dataset, shared: Dataset) -> None:
@@ -93,219 +277,3 @@ def _check_fits(run: Run, dataset: Dataset, shared: Dataset) -> None:
                 f"run {run.label!r} has {what} {given}, the call's data set {expected}; "
                 "train it in a call of its own"
             )
-
-
-def measure(program: Program, task: Task, num_runs: int) -> Started:
-    """Compiles, then times a few steps and evaluation batches whose results are thrown away."""
-    begin = time.perf_counter()
-    _chunk(program, task, task.start, 1)
-    _evaluate_split(program, task.start, task.train, _Pace(), max_batches=1)
-    _evaluate_split(program, task.start, task.test, _Pace(), max_batches=1)
-    compiled = time.perf_counter()
-    steps = min(3, task.steps_per_epoch)
-    _chunk(program, task, task.start, steps)
-    stepped = time.perf_counter()
-    sample = min(8, -(-len(task.train[1]) // evaluation_batch()))
-    _evaluate_split(program, task.start, task.train, _Pace(), max_batches=sample)
-    evaluated = time.perf_counter()
-    batches = sum(-(-len(labels) // evaluation_batch()) for _, labels in (task.train, task.test))
-    return Started(
-        num_runs=num_runs,
-        max_epochs=task.max_epochs,
-        steps_per_epoch=task.steps_per_epoch,
-        compile_seconds=compiled - begin,
-        seconds_per_step=(stepped - compiled) / steps,
-        seconds_per_evaluation=(evaluated - stepped) / sample * batches,
-    )
-
-
-def train(
-    program: Program,
-    task: Task,
-    stop: StopRule | None,
-    record: str,
-    send: Callable[[Event], None],
-    index: int,
-    num_runs: int,
-) -> Result:
-    """Trains one run from its initial state to its end, whatever ends it."""
-    begin = time.perf_counter()
-    step_pace, evaluation_pace = _Pace(), _Pace()
-    now = before = earlier = task.start
-    stop_state = stop.init() if stop else None
-    status, error, best, epoch = "max_epochs", None, None, 0
-    history: list[Row] = []
-    recorded: list[tuple[int, PerExample]] = []
-
-    def report(loss: float, row: Row | None) -> None:
-        send(
-            Advanced(
-                run=index,
-                label=task.run.label,
-                num_runs=num_runs,
-                epoch=epoch,
-                max_epochs=task.max_epochs,
-                step=int(now.step),
-                steps_per_epoch=task.steps_per_epoch,
-                loss=loss,
-                row=row,
-            )
-        )
-
-    def evaluate(batch_loss: float | None) -> Row:
-        seen = _evaluate_split(program, now, task.train, evaluation_pace)
-        tested = _evaluate_split(program, now, task.test, evaluation_pace)
-        row: Row = {
-            "epoch": epoch,
-            "step": int(now.step),
-            "batch_loss": batch_loss,
-            **metrics(task.dataset, seen, tested, np.asarray(task.examples)),
-            "seconds": time.perf_counter() - begin,
-        }
-        history.append(row)
-        if record == "last":
-            recorded.clear()
-        recorded.append((epoch, seen))
-        if not math.isfinite(row["train_loss"]):
-            raise _NotFiniteError(epoch, row["step"])
-        report(row["train_loss"] if batch_loss is None else batch_loss, row)
-        return row
-
-    try:
-        evaluate(None)
-        for epoch in range(1, task.max_epochs + 1):
-            total, taken = 0.0, 0
-            while taken < task.steps_per_epoch:
-                count = step_pace.next(task.steps_per_epoch - taken)
-                earlier, before = before, now
-                with step_pace.timed(count):
-                    now, loss_sum, finite = _chunk(program, task, before, count)
-                if not finite:
-                    raise _NotFiniteError(epoch, int(now.step) - 1)
-                total, taken = total + loss_sum, taken + count
-                if taken < task.steps_per_epoch:
-                    report(loss_sum / count, None)
-            row = evaluate(total / taken)
-            if stop is None:
-                continue
-            stop_state, decision = stop.update(stop_state, row)
-            if decision.best:
-                best = _checkpoint(epoch, now)
-            if decision.status is not None:
-                status = decision.status
-                break
-    except KeyboardInterrupt:
-        status = "interrupted"
-    except _NotFiniteError as bad:
-        status, error = "diverged", str(bad)
-        now = _last_sound(program, task, (earlier, before), bad.step)
-
-    return Result(
-        run=task.run,
-        data=DataRecord.of(task.dataset),
-        status=status,
-        error=error,
-        final=_checkpoint(epoch, now),
-        initial=_checkpoint(0, task.start),
-        best=best,
-        history=history,
-        record=_as_record(recorded, task.dataset),
-        steps_per_epoch=task.steps_per_epoch,
-    )
-
-
-class _NotFiniteError(Exception):
-    """The parameters after ``step`` optimizer steps give a loss that is not finite."""
-
-    def __init__(self, epoch: int, step: int):
-        super().__init__(
-            f"the loss is not finite at epoch {epoch}, step {step + 1}; "
-            + ("lower the learning rate" if step else "check the model and its initialization")
-        )
-        self.step = step
-
-
-class _Pace:
-    """How many units of work fit into a chunk, from the time the last one took."""
-
-    def __init__(self) -> None:
-        self._seconds: float | None = None
-
-    def next(self, remaining: int) -> int:
-        """The size of the next chunk, from 1 to ``remaining``."""
-        if self._seconds is None:
-            return 1
-        return max(1, min(remaining, int(CHUNK_SECONDS / max(self._seconds, 1e-9))))
-
-    @contextlib.contextmanager
-    def timed(self, count: int) -> Iterator[None]:
-        """Times a chunk of ``count`` units."""
-        begin = time.perf_counter()
-        yield
-        self._seconds = (time.perf_counter() - begin) / count
-
-
-def _chunk(
-    program: Program, task: Task, start: TrainState, count: int
-) -> tuple[TrainState, float, bool]:
-    """``count`` steps within an epoch; waits for them."""
-    train_state, loss_sum, finite = program.chunk(
-        start, task.shuffle_key, *task.train, task.examples, task.hparams, count
-    )
-    return train_state, float(loss_sum), bool(finite)
-
-
-def _evaluate_split(
-    program: Program,
-    train_state: TrainState,
-    split: tuple[jax.Array, jax.Array],
-    pace: _Pace,
-    max_batches: int | None = None,
-) -> PerExample:
-    """Evaluates a split (or its first batches) in chunks."""
-    num_examples = len(split[1])
-    batches = max_batches or -(-num_examples // evaluation_batch())
-    out, done = empty_outputs(num_examples), 0
-    while done < batches:
-        count = pace.next(batches - done)
-        with pace.timed(count):
-            out = program.evaluate(train_state.params, train_state.state, *split, out, done, count)
-            jax.block_until_ready(out)
-        done += count
-    return PerExample(*(np.asarray(values)[:num_examples] for values in out))
-
-
-def _last_sound(
-    program: Program, task: Task, starts: tuple[TrainState, TrainState], bad_step: int
-) -> TrainState:
-    """The newest state whose loss was finite, replayed from a chunk's start.
-
-    The loss of step ``bad_step`` (counted from 0) is not finite, so the state to go back to is the
-    one that entered the step before it.
-    """
-    if bad_step == 0:
-        return task.start
-    sound = bad_step - 1
-    start = next(state for state in reversed(starts) if int(state.step) <= sound)
-    count = sound - int(start.step)
-    return _chunk(program, task, start, count)[0] if count else start
-
-
-def _checkpoint(epoch: int, train_state: TrainState) -> Checkpoint:
-    return Checkpoint(epoch, *jax.device_get((train_state.params, train_state.state)))
-
-
-def _as_record(recorded: list[tuple[int, PerExample]], dataset: Dataset) -> Record:
-    shape = (len(recorded), len(dataset.train.labels))
-    predicted_dtype = np.uint8 if dataset.num_classes <= 256 else np.int32
-    return Record(
-        np.array([epoch for epoch, _ in recorded], np.int32),
-        np.array([seen.predicted for _, seen in recorded], predicted_dtype).reshape(shape),
-        np.array([seen.margin for _, seen in recorded], np.float32).reshape(shape),
-    )
-
-
-def _device_arrays(dataset: Dataset) -> tuple[np.ndarray, ...]:
-    """What a run needs on the device: train images and labels, test images and labels."""
-    splits: tuple[Split, Split] = (dataset.train, dataset.test)
-    return tuple(array for split in splits for array in (split.images, split.labels))

@@ -1,38 +1,102 @@
-"""The compiled functions that every run of a call shares."""
+"""The compiled functions that the runs of a call share.
+
+Each is written for one run and mapped over many (see ``rote.train.placement``): its first argument
+is what belongs to the run, with a leading run axis outside; its second what all runs share.
+"""
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
+from jax.sharding import PartitionSpec as P
 from jax.typing import DTypeLike
 
 from rote.core import Batch, Key, Model
-from rote.train.evaluate import make_evaluate
-from rote.train.step import Loss, TrainState, Transform, init_train_state, make_step
+from rote.losses import margin
+from rote.train.placement import BATCH, RUN, Placement
+from rote.train.step import (
+    Loss,
+    TrainState,
+    Transform,
+    init_train_state,
+    make_forward,
+    make_step,
+)
 
 MakeOptimizer = Callable[..., optax.GradientTransformation]
 """Called with a run's ``hparams`` as keyword arguments (traced scalars)."""
 _ORDER_STREAM = 1
 
 
-class Program(NamedTuple):
-    """Jitted functions; what differs between runs is an argument of each.
+class PerExample(NamedTuple):
+    """What evaluation says of each example: arrays ``[N]``."""
+
+    loss: Any
+    predicted: Any
+    margin: Any
+
+
+class Gathered(NamedTuple):
+    """The mini-batches of an epoch as rows of images that are on the device.
 
     Attributes:
-      start: ``(init_key, noise_key, example, hparams) -> TrainState``.
-      chunk: ``(train_state, shuffle_key, images, labels, examples, hparams, count)
-        -> (train_state, loss_sum, finite)``: up to ``count`` steps of the current epoch, ending
-        early after the first whose loss is not finite.
-      evaluate: see ``make_evaluate``.
+      source: int32 scalar, which of the image arrays ``[U, N, H, W, C]`` the run uses.
+      labels: ``[N]`` int32.
+      order: ``[n]`` int32, the epoch's order of the examples.
+    """
+
+    source: jax.Array
+    labels: jax.Array
+    order: jax.Array
+
+    def batch(self, images: jax.Array, step: jax.Array, batch_size: int) -> Batch:
+        """The mini-batch of a step of the epoch."""
+        rows = lax.dynamic_slice(self.order, (step * batch_size,), (batch_size,))
+        return Batch(images[self.source, rows], self.labels[rows])
+
+
+class Staged(NamedTuple):
+    """The next mini-batches of an epoch themselves, copied to the device for one chunk.
+
+    Attributes:
+      images: ``[T, B, H, W, C]``.
+      labels: ``[T, B]`` int32.
+      first: int32 scalar, the step of the epoch that ``images[0]`` belongs to.
+    """
+
+    images: jax.Array
+    labels: jax.Array
+    first: jax.Array
+
+    def batch(self, images: None, step: jax.Array, batch_size: int) -> Batch:
+        """The mini-batch of a step of the epoch."""
+        return Batch(self.images[step - self.first], self.labels[step - self.first])
+
+
+class Program(NamedTuple):
+    """Jitted functions ``(of the runs, shared) -> of the runs``.
+
+    Attributes:
+      start: ``((init_key, noise_key, hparams), example) -> TrainState``.
+      order: ``((shuffle_key, examples), epoch) -> [n]`` int32, the epoch's order of the examples.
+      chunk: ``((train_state, loss_sum, batches, hparams, active), (images, first, count)) ->
+        (train_state, loss_sum, finite)``: ``count`` steps of an epoch from its step ``first`` on;
+        ``loss_sum`` goes on from what it was, and ``finite`` is the number of steps before the
+        first whose loss is not. ``batches`` is ``Gathered`` or ``Staged``.
+      evaluate: ``((params, state, source, labels, out, active), (images, first, count)) -> out``:
+        ``count`` batches from batch ``first`` on. The last is filled up with repeated examples; in
+        eval mode an example's output does not depend on its batch mates, and what they give is cut
+        off by the caller.
     """
 
     start: Callable[..., TrainState]
-    chunk: Callable[..., tuple[TrainState, jax.Array, jax.Array]]
-    evaluate: Callable[..., tuple[jax.Array, jax.Array, jax.Array]]
+    order: Callable[..., jax.Array]
+    chunk: jax.stages.Wrapped
+    evaluate: Callable[..., PerExample]
 
 
 def order_keys(order_seed: int) -> tuple[Key, Key]:
@@ -51,50 +115,111 @@ def epoch_order(shuffle_key: Key, epoch: jax.Array | int, num_examples: int) -> 
     return jax.random.permutation(jax.random.fold_in(shuffle_key, epoch), num_examples)
 
 
+def evaluation_batch() -> int:
+    """Examples per evaluation batch: few on a CPU, where activations should stay in the cache."""
+    return 64 if jax.default_backend() == "cpu" else 1024
+
+
+def over_runs(function: Callable[..., Any], placement: Placement) -> jax.stages.Wrapped:
+    """``function(of_the_run, shared)`` over a leading run axis, jitted."""
+
+    def local(of_the_runs, shared):
+        if placement.mode == "map":
+            return lax.map(lambda of_the_run: function(of_the_run, shared), of_the_runs)
+        return jax.vmap(function, (0, None))(of_the_runs, shared)
+
+    # Unchecked, because a model may hold loops whose carry starts as a constant.
+    mapped = jax.shard_map(
+        local,
+        mesh=placement.mesh,
+        in_specs=(P(RUN), P()),
+        out_specs=P(RUN),
+        axis_names={RUN},
+        check_vma=False,
+    )
+    return jax.jit(mapped)
+
+
 @functools.lru_cache(maxsize=8)
 def compile_program(
     model: Model,
     make_optimizer: MakeOptimizer,
     *,
+    placement: Placement,
     batch_size: int,
     transform: Transform,
     loss_fn: Loss,
     compute_dtype: DTypeLike | None,
+    micro_batches: int,
 ) -> Program:
-    """Closes the training and evaluation chunks over what all runs share.
+    """Closes the mapped functions over what all runs share.
 
     Kept for the last few combinations of arguments: the same call again compiles nothing.
     """
+    forward = make_forward(model, transform, compute_dtype)
+    evaluation_size = evaluation_batch()
 
-    def start(init_key, noise_key, example, hparams):
+    def split(batch):
+        """Each device along the mesh's batch axis takes its part; none, where there is one."""
+        if placement.batch_devices == 1:
+            return batch
+        return lax.with_sharding_constraint(batch, placement.sharding(BATCH))
+
+    def steps_of(active, count):
+        """Mapped one after another, a run that has ended takes no step; together, it is ignored."""
+        return jnp.where(active, count, 0) if placement.mode == "map" else count
+
+    def start(of_the_run, example):
+        init_key, noise_key, hparams = of_the_run
         params, state = model.init(init_key, transform(example, train=False))
         return init_train_state(params, state, make_optimizer(**hparams), noise_key)
 
-    def chunk(train_state, shuffle_key, images, labels, examples, hparams, count):
+    def order(of_the_run, epoch):
+        shuffle_key, examples = of_the_run
+        return examples[epoch_order(shuffle_key, epoch, len(examples))]
+
+    def chunk(of_the_run, shared):
+        train_state, loss_sum, batches, hparams, active = of_the_run
+        images, first, count = shared
         step = make_step(
             model,
             make_optimizer(**hparams),
             loss_fn,
             transform=transform,
             compute_dtype=compute_dtype,
+            micro_batches=micro_batches,
         )
-        epoch, first = jnp.divmod(train_state.step, len(examples) // batch_size)
-        order = examples[epoch_order(shuffle_key, epoch, len(examples))]
-
-        def more(carry):
-            _, _, finite, taken = carry
-            return finite & (taken < count)
+        count = jnp.asarray(steps_of(active, count), jnp.int32)
 
         def one_step(carry):
-            train_state, loss_sum, _, taken = carry
-            rows = lax.dynamic_slice(order, ((first + taken) * batch_size,), (batch_size,))
-            train_state, loss = step(train_state, Batch(images[rows], labels[rows]))
-            return train_state, loss_sum + loss, jnp.isfinite(loss), taken + 1
+            train_state, loss_sum, finite, taken = carry
+            batch = split(batches.batch(images, first + taken, batch_size))
+            train_state, loss = step(train_state, batch)
+            finite = jnp.where(jnp.isfinite(loss), finite, jnp.minimum(finite, taken))
+            return train_state, loss_sum + loss.astype(loss_sum.dtype), finite, taken + 1
 
-        zero = jnp.zeros((), jax.dtypes.canonicalize_dtype(float))
-        carry = (train_state, zero, jnp.array(True), jnp.zeros((), jnp.int32))
-        train_state, loss_sum, finite, _ = lax.while_loop(more, one_step, carry)
-        return train_state, loss_sum, finite
+        none = jnp.zeros((), jnp.int32)
+        carry = (train_state, loss_sum, count, none)
+        return lax.while_loop(lambda carry: carry[-1] < count, one_step, carry)[:-1]
 
-    evaluate = make_evaluate(model, loss_fn, transform, compute_dtype)
-    return Program(jax.jit(start), jax.jit(chunk), jax.jit(evaluate))
+    def evaluate(of_the_run, shared):
+        params, state, source, labels, out, active = of_the_run
+        images, first, count = shared
+
+        def one_batch(index, out):
+            begin = index * evaluation_size
+            rows = jnp.minimum(begin + jnp.arange(evaluation_size), images.shape[1] - 1)
+            batch = split(Batch(images[source, rows], labels[rows]))
+            logits, _ = forward(params, state, batch.images, train=False)
+            values = PerExample(
+                loss_fn(logits, batch.labels).astype(jnp.float32),
+                jnp.argmax(logits, -1).astype(jnp.int32),
+                margin(logits, batch.labels).astype(jnp.float32),
+            )
+            return jax.tree.map(
+                lambda old, new: lax.dynamic_update_slice(old, new, (begin,)), out, values
+            )
+
+        return lax.fori_loop(first, first + steps_of(active, count), one_batch, out)
+
+    return Program(*(over_runs(f, placement) for f in (start, order, chunk, evaluate)))

@@ -94,6 +94,10 @@ class Checkpoint(NamedTuple):
     params: Params
     state: State
 
+    def trees(self) -> dict[str, Any]:
+        """The two trees, by name."""
+        return {"params": self.params, "state": self.state}
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Result:

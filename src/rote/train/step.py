@@ -1,11 +1,13 @@
 """The one place where a network is trained: a pure step from state and batch to state."""
 
+import operator
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+from jax import lax
 from jax.typing import DTypeLike
 
 from rote.core import Batch, Key, Model, Params, State
@@ -78,6 +80,7 @@ def make_step(
     *,
     transform: Transform,
     compute_dtype: DTypeLike | None = None,
+    micro_batches: int = 1,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, jax.Array]]:
     """One optimizer step on the mean loss of a mini-batch, for ``jit``, ``scan`` and ``vmap``.
 
@@ -87,6 +90,9 @@ def make_step(
       loss_fn: per-example loss.
       transform: from stored images to the net's input; its augmentation acts here.
       compute_dtype: see ``make_forward``.
+      micro_batches: how many equal parts the batch is computed in, one after another, to need less
+        memory. The gradient is their mean. Batch statistics are those of each part, and the running
+        ones move once for each, so with batch normalization this is another training.
 
     Returns:
       ``(train_state, batch) -> (train_state, loss)``; ``loss`` is the mini-batch mean before the
@@ -94,16 +100,34 @@ def make_step(
     """
     forward = make_forward(model, transform, compute_dtype)
 
+    def mean_loss(params, state, batch, key):
+        logits, state = forward(params, state, batch.images, train=True, key=key)
+        return loss_fn(logits, batch.labels).mean(), state
+
+    loss_and_gradient = jax.value_and_grad(mean_loss, has_aux=True)
+
+    def accumulate(params, state, batch, key):
+        """The mean loss and gradient of the parts, and the state after the last."""
+        parts = jax.tree.map(lambda x: x.reshape(micro_batches, -1, *x.shape[1:]), batch)
+        keys = jax.random.split(key, micro_batches)
+        first, rest = (
+            jax.tree.map(operator.itemgetter(part), (parts, keys)) for part in (0, slice(1, None))
+        )
+
+        def add(carry, part):
+            (loss_sum, state), gradient_sum = carry
+            (loss, state), gradient = loss_and_gradient(params, state, *part)
+            return ((loss_sum + loss, state), jax.tree.map(jnp.add, gradient_sum, gradient)), None
+
+        ((loss, state), gradient), _ = lax.scan(add, loss_and_gradient(params, state, *first), rest)
+        loss, gradient = jax.tree.map(lambda x: x / micro_batches, (loss, gradient))
+        return (loss, state), gradient
+
     def step(train_state: TrainState, batch: Batch) -> tuple[TrainState, jax.Array]:
         params, state, opt_state, count, key = train_state
-
-        def mean_loss(params):
-            logits, new_state = forward(
-                params, state, batch.images, train=True, key=jax.random.fold_in(key, count)
-            )
-            return loss_fn(logits, batch.labels).mean(), new_state
-
-        (loss, state), gradient = jax.value_and_grad(mean_loss, has_aux=True)(params)
+        compute = loss_and_gradient if micro_batches == 1 else accumulate
+        step_key = jax.random.fold_in(key, count)
+        (loss, state), gradient = compute(params, state, batch, step_key)
         updates, opt_state = optimizer.update(gradient, opt_state, params)
         params = optax.apply_updates(params, updates)
         return TrainState(params, state, opt_state, count + 1, key), loss

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rote.core import InputError
-from rote.record.files import atomic
+from rote.storage.files import atomic
 
 Tree = Mapping[str, Any]
 """Nested dicts with string keys and arrays as leaves."""

@@ -1,0 +1,326 @@
+"""Checkpoints of a call of ``fit_runs``: what continuing needs, on the disk, whole or absent.
+
+```
+manifest.json     what the call was: runs, settings, data, the shapes of a run's state, versions
+steps/<n>/        the runs under way (Orbax): written in the background, the last few are kept
+checks/<n>.json   checksums of its files: Orbax notices a missing part, not a changed one
+ended/<run>.npz   a run that has ended, written once
+```
+
+Every process takes part in saving and restoring the runs under way; process 0 writes the rest.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import threading
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from rote.core import InputError
+from rote.storage import (
+    canonical,
+    from_json,
+    load_arrays,
+    read_json,
+    save_arrays,
+    to_json,
+    write_json,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoints:
+    """Where and how often training is saved, so that the same call continues it.
+
+    Attributes:
+      folder: where; one call's checkpoints each.
+      every_minutes: minutes between checkpoints; ``None``: none by time.
+      every_epochs: epochs between checkpoints; ``None``: none by epochs.
+      keep: how many to keep; the newest one that is not damaged is continued from. The best
+        parameters by the stop rule, and the runs that have ended, are in every one of them.
+    """
+
+    folder: Path
+    every_minutes: float | None = 5.0
+    every_epochs: int | None = None
+    keep: int = 2
+    saving: threading.Event = dataclasses.field(
+        default_factory=threading.Event, compare=False, repr=False
+    )
+    """Set while training is held up by a save; whoever ends the process should wait."""
+
+    def __post_init__(self) -> None:
+        for name in ("every_minutes", "every_epochs", "keep"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise InputError(f"{name}: {value}; expected a positive number")
+
+
+class CheckpointError(OSError):
+    """A checkpoint cannot be written; the last good one can still be read."""
+
+
+class Store:
+    """The checkpoints of one call.
+
+    Args:
+      options: where and how often.
+      manifest: what the call is, as JSON: ``fixed`` must be as it was, a difference in ``noted``
+        is only told.
+
+    Raises:
+      InputError: if the folder holds the checkpoints of another call.
+    """
+
+    def __init__(self, options: Checkpoints, manifest: Mapping[str, Any]) -> None:
+        self._options = options
+        self._folder = Path(options.folder).absolute()
+        self._writes = jax.process_index() == 0
+        self.notes: list[str] = []
+        manifest_file = self._folder / "manifest.json"
+        if manifest_file.is_file():
+            before = read_json(manifest_file)
+            self._compare(before, to_json(manifest))
+        with self._reported():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if self._writes:
+                write_json(manifest_file, manifest)
+        self._manager = self._open_manager()
+        self._number = max(self._manager.all_steps(), default=0)
+        self._saved_at, self._saved_epoch = time.monotonic(), 0
+
+    def due(self, epoch: int) -> bool:
+        """Whether it is time for the next checkpoint."""
+        minutes, epochs = self._options.every_minutes, self._options.every_epochs
+        return (minutes is not None and time.monotonic() - self._saved_at >= 60 * minutes) or (
+            epochs is not None and epoch - self._saved_epoch >= epochs
+        )
+
+    def save(self, arrays: Mapping[str, Any], meta: Mapping[str, Any], *, epoch: int) -> None:
+        """Saves the runs under way, in the background once the arrays are copied.
+
+        Args:
+          arrays: flat or nested dicts of arrays, device or host.
+          meta: JSON-serializable.
+          epoch: for ``due``.
+
+        Raises:
+          CheckpointError: if this or the previous one cannot be written.
+        """
+        import orbax.checkpoint as ocp
+
+        self._saved_at, self._saved_epoch = time.monotonic(), epoch
+        self._number += 1
+        content = ocp.args.Composite(
+            arrays=ocp.args.PyTreeSave(dict(arrays)), meta=ocp.args.JsonSave(to_json(meta))
+        )
+        self._options.saving.set()
+        try:
+            with self._reported():
+                self._manager.save(self._number, args=content, force=True)
+        finally:
+            self._options.saving.clear()
+
+    def wait(self) -> None:
+        """Waits until what was saved is on the disk."""
+        self._options.saving.set()
+        try:
+            with self._reported():
+                self._manager.wait_until_finished()
+        finally:
+            self._options.saving.clear()
+
+    def newest(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """The arrays and the meta data of the newest checkpoint that is whole, if any.
+
+        One that is damaged is said in ``notes``, and removed with the ones that follow it.
+        """
+        for number in sorted(self._manager.all_steps(), reverse=True):
+            problem = self._damage(number)
+            if problem is None:
+                try:
+                    return self._restore(number)
+                except Exception as error:
+                    problem = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+            self.notes.append(
+                f"checkpoint {number} is damaged ({problem}); going back to the one before"
+            )
+            if self._writes:
+                shutil.rmtree(self._steps / str(number), ignore_errors=True)
+            self._manager.reload()
+        return None
+
+    def finish(self, run: int, arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
+        """Keeps a run that has ended."""
+        if self._writes:
+            text = np.frombuffer(json.dumps(to_json(meta)).encode(), np.uint8)
+            with self._reported():
+                save_arrays(self._ended / f"{run:05d}.npz", {**arrays, "meta": text})
+
+    def finished(self) -> dict[int, tuple[dict[str, Any], dict[str, Any]]]:
+        """The arrays and the meta data of the runs that have ended, by run."""
+        found = {}
+        for file in sorted(self._ended.glob("*.npz")):
+            try:
+                arrays = load_arrays(file)
+            except InputError as error:
+                self.notes.append(f"{error}; this run is trained again")
+                continue
+            meta = from_json(json.loads(arrays.pop("meta").tobytes()))
+            found[int(file.stem)] = arrays, meta
+        return found
+
+    def close(self) -> None:
+        """Waits for what is being written and frees what Orbax holds."""
+        self.wait()
+        self._manager.close()
+
+    @property
+    def _steps(self) -> Path:
+        return self._folder / "steps"
+
+    @property
+    def _ended(self) -> Path:
+        return self._folder / "ended"
+
+    def _check_file(self, number: int) -> Path:
+        return self._folder / "checks" / f"{number}.json"
+
+    def _open_manager(self) -> Any:
+        import orbax.checkpoint as ocp
+
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=self._options.keep,
+            async_options=ocp.AsyncOptions(post_finalization_callback=self._write_checks),
+        )
+        with self._reported():
+            return ocp.CheckpointManager(self._steps, options=options)
+
+    def _restore(self, number: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        """As host arrays, in every process: the devices may be others than before."""
+        import orbax.checkpoint as ocp
+
+        tree = self._manager.item_metadata(number)["arrays"].tree
+        as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
+        content = ocp.args.Composite(
+            arrays=ocp.args.PyTreeRestore(restore_args=as_numpy), meta=ocp.args.JsonRestore()
+        )
+        restored = self._manager.restore(number, args=content)
+        return restored["arrays"], from_json(restored["meta"])
+
+    def _write_checks(self) -> None:
+        """Called by Orbax's thread when a checkpoint is complete."""
+        with contextlib.suppress(OSError):
+            if self._writes:
+                number = max(int(p.name) for p in self._steps.iterdir() if p.name.isdigit())
+                write_json(self._check_file(number), dict(_checksums(self._steps / str(number))))
+                for file in self._check_file(0).parent.glob("*.json"):
+                    if not (self._steps / file.stem).exists():
+                        file.unlink()
+
+    def _damage(self, number: int) -> str | None:
+        """What is wrong with the files of a checkpoint, as far as their checksums tell."""
+        try:
+            expected = read_json(self._check_file(number))
+        except InputError:  # killed between the two; what Orbax itself notices must do
+            return None
+        found = dict(_checksums(self._steps / str(number)))
+        changed = [name for name, check in expected.items() if found.get(name) != check]
+        return f"{changed[0]} has changed" if changed else None
+
+    def _compare(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        different = _differences(before["fixed"], now["fixed"])
+        if different:
+            raise InputError(
+                f"{self._folder} holds the checkpoints of another training: "
+                + "; ".join(different[:3])
+                + ("; ..." if len(different) > 3 else "")
+                + "; continue it with the settings it had, or train anew in another folder"
+            )
+        self.notes += _differences(before["noted"], now["noted"])
+
+    @contextlib.contextmanager
+    def _reported(self) -> Iterator[None]:
+        """Failures to write as one kind of error that says where."""
+        try:
+            yield
+        except (OSError, ValueError, RuntimeError) as error:
+            what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            what = what.strip().splitlines()[0] if what.strip() else type(error).__name__
+            raise CheckpointError(
+                f"cannot write the checkpoint in {self._folder}: {what}; the last good one is "
+                "kept, and the same command continues from it"
+            ) from error
+
+
+def shapes_of(tree: Any) -> dict[str, str]:
+    """Path, dtype and shape of every array in a tree.
+
+    >>> shapes_of({"kernel": np.zeros((2, 3), np.float32)})
+    {"['kernel']": 'float32[2,3]'}
+    """
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {
+        jax.tree_util.keystr(path): f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]"
+        for path, leaf in leaves
+    }
+
+
+def flatten(tree: Any) -> dict[str, Any]:
+    """A tree of any containers as one dict, by the number of the leaf."""
+    return {f"{number:04d}": leaf for number, leaf in enumerate(jax.tree.leaves(tree))}
+
+
+def unflatten(like: Any, flat: Mapping[str, Any]) -> Any:
+    """The inverse of ``flatten``, for a tree with the structure of ``like``."""
+    return jax.tree.unflatten(jax.tree.structure(like), [flat[name] for name in sorted(flat)])
+
+
+def source_version() -> str:
+    """Eight hex digits that follow from the source of this package."""
+    folder = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*.py")):
+        digest.update(file.relative_to(folder).as_posix().encode() + file.read_bytes())
+    return digest.hexdigest()[:8]
+
+
+def _differences(before: Any, now: Any, path: str = "") -> list[str]:
+    """What differs between two JSON values, one line each."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        return [
+            line
+            for key in dict.fromkeys([*before, *now])
+            for line in _differences(before.get(key), now.get(key), f"{path} {key}".strip())
+        ]
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        return [
+            line
+            for number, pair in enumerate(zip(before, now, strict=True))
+            for line in _differences(*pair, f"{path} {number}")
+        ]
+    if canonical(before) == canonical(now):
+        return []
+    if isinstance(before, list) and isinstance(now, list):
+        return [f"{len(before)} {path} before, {len(now)} now"]
+    return [f"{path} was {before}, is {now}"]
+
+
+def _checksums(folder: Path) -> Iterator[tuple[str, str]]:
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            check = 0
+            with open(file, "rb") as stream:
+                while data := stream.read(1 << 20):
+                    check = zlib.crc32(data, check)
+            yield os.fspath(file.relative_to(folder)), f"{check:08x}"
