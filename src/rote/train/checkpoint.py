@@ -15,7 +15,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import shutil
 import threading
 import time
 import zlib
@@ -36,6 +35,7 @@ from rote.storage import (
     to_json,
     write_json,
 )
+from rote.train.processes import agreed, anywhere
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +98,8 @@ class Store:
         self._manager = self._open_manager()
         self._number = max(self._manager.all_steps(), default=0)
         self._saved_at, self._saved_epoch = time.monotonic(), 0
+        self._check: threading.Thread | None = None
+        self._closed = threading.Event()
 
     def due(self, epoch: int) -> bool:
         """Whether it is time for the next checkpoint."""
@@ -128,6 +130,11 @@ class Store:
         try:
             with self._reported():
                 self._manager.save(self._number, args=content, force=True)
+            if self._writes:
+                self._check = threading.Thread(
+                    target=self._write_checks, args=(self._number,), daemon=True
+                )
+                self._check.start()
         finally:
             self._options.saving.clear()
 
@@ -137,17 +144,19 @@ class Store:
         try:
             with self._reported():
                 self._manager.wait_until_finished()
+            if self._check is not None:
+                self._check.join()
         finally:
             self._options.saving.clear()
 
     def newest(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """The arrays and the meta data of the newest checkpoint that is whole, if any.
 
-        One that is damaged is said in ``notes``, and removed with the ones that follow it.
+        One that is damaged is said in ``notes`` and moved to the folder ``damaged``.
         """
         for number in sorted(self._manager.all_steps(), reverse=True):
-            problem = self._damage(number)
-            if problem is None:
+            problem = self._damage(number) if self._writes else None
+            if not agreed(problem is not None):
                 try:
                     return self._restore(number)
                 except Exception as error:
@@ -155,8 +164,11 @@ class Store:
             self.notes.append(
                 f"checkpoint {number} is damaged ({problem}); going back to the one before"
             )
+            anywhere(False)  # nobody reads it any more
             if self._writes:
-                shutil.rmtree(self._steps / str(number), ignore_errors=True)
+                aside = self._folder / "damaged" / f"{number}-{time.time_ns()}"
+                aside.parent.mkdir(exist_ok=True)
+                os.replace(self._steps / str(number), aside)
             self._manager.reload()
         return None
 
@@ -182,8 +194,11 @@ class Store:
 
     def close(self) -> None:
         """Waits for what is being written and frees what Orbax holds."""
-        self.wait()
-        self._manager.close()
+        try:
+            self.wait()
+        finally:
+            self._closed.set()
+            self._manager.close()
 
     @property
     def _steps(self) -> Path:
@@ -199,12 +214,16 @@ class Store:
     def _open_manager(self) -> Any:
         import orbax.checkpoint as ocp
 
-        options = ocp.CheckpointManagerOptions(
-            max_to_keep=self._options.keep,
-            async_options=ocp.AsyncOptions(post_finalization_callback=self._write_checks),
-        )
+        options = ocp.CheckpointManagerOptions(max_to_keep=self._options.keep)
         with self._reported():
-            return ocp.CheckpointManager(self._steps, options=options)
+            return ocp.CheckpointManager(
+                self._steps,
+                options=options,
+                item_handlers={
+                    "arrays": ocp.PyTreeCheckpointHandler(),
+                    "meta": ocp.JsonCheckpointHandler(),
+                },
+            )
 
     def _restore(self, number: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """As host arrays, in every process: the devices may be others than before."""
@@ -218,15 +237,17 @@ class Store:
         restored = self._manager.restore(number, args=content)
         return restored["arrays"], from_json(restored["meta"])
 
-    def _write_checks(self) -> None:
-        """Called by Orbax's thread when a checkpoint is complete."""
+    def _write_checks(self, number: int) -> None:
+        """Waits, in a thread, until a checkpoint has its final name; then sums up its files."""
+        step = self._steps / str(number)
+        while not step.is_dir():
+            if self._closed.wait(0.1):
+                return
         with contextlib.suppress(OSError):
-            if self._writes:
-                number = max(int(p.name) for p in self._steps.iterdir() if p.name.isdigit())
-                write_json(self._check_file(number), dict(_checksums(self._steps / str(number))))
-                for file in self._check_file(0).parent.glob("*.json"):
-                    if not (self._steps / file.stem).exists():
-                        file.unlink()
+            write_json(self._check_file(number), dict(_checksums(step)))
+            for file in self._check_file(number).parent.glob("*.json"):
+                if not (self._steps / file.stem).exists():
+                    file.unlink()
 
     def _damage(self, number: int) -> str | None:
         """What is wrong with the files of a checkpoint, as far as their checksums tell."""

@@ -19,6 +19,7 @@ from rote.core import Dataset
 from rote.train.evaluate import make_metrics
 from rote.train.feed import Feed, Labelled, Resident, Streamed, put, put_images, to_host
 from rote.train.placement import RUN, Placement
+from rote.train.processes import agreed
 from rote.train.program import PerExample, Program, evaluation_batch, order_keys
 from rote.train.result import Checkpoint, DataRecord, Record, Result, Row, Run
 from rote.train.step import TrainState
@@ -516,7 +517,7 @@ class Pace:
         """The size of the next chunk, from 1 to ``remaining``."""
         if self._seconds is None:
             return 1
-        return max(1, min(remaining, int(CHUNK_SECONDS / max(self._seconds, 1e-9))))
+        return agreed(max(1, min(remaining, int(CHUNK_SECONDS / max(self._seconds, 1e-9)))))
 
     @contextlib.contextmanager
     def timed(self, count: int) -> Iterator[None]:

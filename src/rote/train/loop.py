@@ -1,5 +1,6 @@
 """All runs of a call on the host: cohorts in turn, events, checkpoints, interruptions."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from rote.train.checkpoint import Store
 from rote.train.cohort import Cohort, Moment, Settings, Task
 from rote.train.events import Advanced, Evaluated, Event, Finished, Resumed, Started
 from rote.train.placement import Execution, Placement, bytes_of, memory_budget
+from rote.train.processes import agreed, anywhere, deferred_signals
 from rote.train.program import Program
 from rote.train.result import Result, Run, TrainingInterrupted
 from rote.train.saved import (
@@ -60,6 +62,7 @@ class Session:
         self._proved: tuple[Cohort, Moment] | None = None
         self._epochs = 0
         self._announced = False
+        self._signal = threading.Event()
 
     def run(self) -> list[Result]:
         """Trains every run to its end.
@@ -67,9 +70,11 @@ class Session:
         Raises:
           TrainingInterrupted: on Ctrl-C.
         """
+        options = self._call.execution.checkpoints
         try:
-            for cohort, moment in self._cohorts():
-                self._train(cohort, moment)
+            with deferred_signals(options.saving if options else None) as self._signal:
+                for cohort, moment in self._cohorts():
+                    self._train(cohort, moment)
         except KeyboardInterrupt:
             if self._store is not None and self._proved is not None:
                 self._save()
@@ -101,6 +106,8 @@ class Session:
         call, self._now, self._proved = self._call, (cohort, moment), None
         steps = call.settings.steps_per_epoch
         while moment.active:
+            if anywhere(self._signal.is_set()):
+                raise KeyboardInterrupt
             before, running = moment, moment.active
             if before.taken < steps:
                 moment, count = cohort.advance(before)
@@ -130,7 +137,7 @@ class Session:
             self._finish(cohort, moment)
             moment = cohort.retire(moment)
             self._now = cohort, moment
-            if self._store is not None and self._store.due(self._epochs):
+            if self._store is not None and agreed(self._store.due(self._epochs)):
                 self._save()
 
     def _finish(self, cohort: Cohort, after: Moment) -> None:
@@ -177,7 +184,7 @@ class Session:
     def _gather(self, pending: Sequence[int]) -> tuple[Cohort, Moment]:
         """The first of the pending runs, and those like it that fit into memory with it."""
         call = self._call
-        budget = memory_budget(call.execution)
+        budget = agreed(memory_budget(call.execution))
         tasks = [self._task(pending[0])]
         stream = self._stream_bytes(tasks[0], budget)
         for run in pending[1:]:
@@ -239,7 +246,7 @@ class Session:
         under_way = {int(run): log for run, log in logs.items() if int(run) not in saved}
         histories = {run: log["history"] for run, log in under_way.items()}
         histories |= {run: saved[run][1]["history"] for runs in extended.values() for run in runs}
-        if self._results or histories:
+        if self._results or histories or store.notes:
             call.send(Resumed(dict(self._results), histories, tuple(store.notes)))
         if newest is not None and under_way:
             cohort = self._resumed(list(under_way), pending)
@@ -252,7 +259,7 @@ class Session:
     def _resumed(self, runs: Sequence[int], pending: dict[int, None]) -> Cohort:
         """A cohort of these runs, with what it began with made again."""
         tasks = [self._task(run) for run in runs]
-        stream = self._stream_bytes(tasks[0], memory_budget(self._call.execution))
+        stream = self._stream_bytes(tasks[0], agreed(memory_budget(self._call.execution)))
         cohort = self._cohort(tasks, stream)
         cohort.begin()
         for run in runs:
