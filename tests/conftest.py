@@ -8,8 +8,8 @@ from pathlib import Path
 import jax
 import pytest
 
-# Before the first use of a device: two, so that whatever is sharded is really split.
-jax.config.update("jax_num_cpu_devices", 2)
+# Before the first use of a device: several, so that whatever is sharded is really split.
+jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_debug_key_reuse", True)
 # The same program is compiled once in a session, whoever traces it.
 _compiled = tempfile.TemporaryDirectory(prefix="rote-tests-")
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 RUN_LONG = {"test_speed.py", "test_readme.py"}
 # Several optax transformations mix dtypes, so what is tested together with them is not in here.
-STRICT_DTYPES = {"layers", "combinators", "models", "losses", "measure"}
+STRICT_DTYPES = {"convolution", "layers", "combinators", "models", "losses", "measure"}
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,8 @@ SOURCE = ROOT / "src" / "rote"
 
 ALLOWED: dict[str, set[str]] = {
     "core": set(),
-    "layers": {"core"},
+    "convolution": set(),
+    "layers": {"core", "convolution"},
     "losses": {"core"},
     "transforms": {"core"},
     "summary": {"core"},
@@ -21,16 +22,18 @@ ALLOWED: dict[str, set[str]] = {
     "combinators": {"core", "layers"},
     "models": {"core", "layers", "combinators"},
     "optim": {"core"},
-    "train": {"core", "losses"},
+    "storage": {"core"},
+    "train": {"core", "losses", "storage"},
     "measure": {"core", "losses"},
-    "record": {"core"},
+    "record": {"core", "storage"},
     "viz": {"core"},
+    "backend": {"core"},
 }
 ALLOWED["studies"] = set(ALLOWED)
 ALLOWED["cli"] = set(ALLOWED)
 ALLOWED["__init__"] = set(ALLOWED)
 
-WITHOUT_JAX = {"data", "record", "viz"}
+WITHOUT_JAX = {"data", "storage", "record", "viz"}
 SLOW_TO_IMPORT = {"matplotlib", "tensorflow_datasets", "orbax", "tyro", "tqdm", "tensorflow"}
 
 

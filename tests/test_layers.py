@@ -340,14 +340,14 @@ def test_global_avg_pool() -> None:
     np.testing.assert_allclose(run(global_avg_pool(), x), np.mean(x, (1, 2)), rtol=1e-5)
 
 
-@pytest.mark.parametrize("radius", [0, 1, 4])
-def test_local_response_norm_by_hand(radius: int) -> None:
+@pytest.mark.parametrize(("radius", "beta"), [(0, 0.6), (1, 0.6), (4, 0.6), (1, 0.75)])
+def test_local_response_norm_by_hand(radius: int, beta: float) -> None:
     x = np.asarray(images(2, 2, 3, 6))
     expected = np.empty_like(x)
     for c in range(6):
         window = x[..., max(0, c - radius) : c + radius + 1]
-        expected[..., c] = x[..., c] / (2 + 0.3 * (window**2).sum(-1)) ** 0.6
-    actual = run(local_response_norm(radius, bias=2, alpha=0.3, beta=0.6), jnp.asarray(x))
+        expected[..., c] = x[..., c] / (2 + 0.3 * (window**2).sum(-1)) ** beta
+    actual = run(local_response_norm(radius, bias=2, alpha=0.3, beta=beta), jnp.asarray(x))
     np.testing.assert_allclose(actual, expected, rtol=1e-5)
 
 

@@ -142,8 +142,11 @@ def test_bare_layer_shared_layer_and_unused_parameters() -> None:
     ],
 )
 def test_totals_agree_with_the_parameters_and_the_compiler(net: Model) -> None:
-    """XLA counts two operations per multiply-add, and a few more for the rest."""
-    example = images(1, 16, 16, 3)
+    """XLA counts two operations per multiply-add, some more for the rest, and none with padding.
+
+    The images are large, so that few windows reach over their edges.
+    """
+    example = images(1, 64, 64, 3)
     table = summary(net, example)
     params, state = jax.eval_shape(net.init, jax.random.key(0), example)
     assert table.params == count_params(params)
@@ -152,7 +155,6 @@ def test_totals_agree_with_the_parameters_and_the_compiler(net: Model) -> None:
     assert cost is not None
     flops = cost["flops"]
     assert 2 * table.multiply_adds == pytest.approx(flops, rel=0.2)
-    assert 2 * table.multiply_adds < flops
 
 
 def test_nothing_is_computed() -> None:

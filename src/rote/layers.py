@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from rote.convolution import convolve
 from rote.core import InputError, Model, Params
 
 Initializer = Callable[..., jax.Array]
@@ -149,7 +150,7 @@ def conv(
 
     def function(params, x):
         pads = _window_pads("conv", x.shape, window, stride, padding)
-        return _add_bias(params, _convolve(x, params["kernel"], stride, pads))
+        return _add_bias(params, convolve(x, params["kernel"], stride, pads))
 
     return _stateless("conv", function, make)
 
@@ -240,16 +241,24 @@ def local_response_norm(
     """
 
     def function(params, x):
-        channels = x.shape[-1]
-        squares = jnp.pad(x * x, [(0, 0)] * (x.ndim - 1) + [(radius, radius)])
-        total = sum(squares[..., i : i + channels] for i in range(2 * radius + 1))
-        return x * (bias + alpha * total) ** -beta
+        # Shifted slices instead of the product would have XLA compute the power once per slice.
+        index = np.arange(x.shape[-1])
+        band = jnp.asarray(np.abs(index[:, None] - index) <= radius, x.dtype)
+        total = jnp.matmul(x * x, band, precision="highest")
+        return x * _inverse_power(bias + alpha * total, beta)
 
     def make(key, example):
         _require_float("local_response_norm", example)
         return {}
 
     return _stateless("local_response_norm", function, make)
+
+
+def _inverse_power(x: jax.Array, exponent: float) -> jax.Array:
+    if exponent != 0.75:
+        return x**-exponent
+    root = lax.rsqrt(x)  # two roots are cheaper than a logarithm and an exponential
+    return root * jnp.sqrt(root)
 
 
 def dropout(rate: float) -> Model:
@@ -360,32 +369,6 @@ def _slide(x, window, stride, pads, combine, fill):
     return x
 
 
-def _convolve(x, kernel, stride, pads):
-    """The convolution without bias; the one place where its formulation is chosen.
-
-    XLA's CPU backend runs the gradient of a convolution inside a loop many times slower than
-    outside it (jax issue 12868). There, the windows are laid out as rows of a matrix and
-    multiplied, which loops well and leaves every differentiation mode and ``vmap`` to JAX.
-    Elsewhere it is the native convolution.
-    """
-    if jax.default_backend() != "cpu":
-        return lax.conv_general_dilated(
-            x, kernel, (stride, stride), pads, dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
-    height, width, _, channels = kernel.shape
-    x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
-    rows = (x.shape[1] - height) // stride * stride + 1
-    columns = (x.shape[2] - width) // stride * stride + 1
-    patches = [
-        lax.slice(
-            x, (0, i, j, 0), (x.shape[0], i + rows, j + columns, x.shape[3]), (1, stride, stride, 1)
-        )
-        for i in range(height)
-        for j in range(width)
-    ]
-    return jnp.concatenate(patches, -1) @ kernel.reshape(-1, channels)
-
-
 def _affine_params(key, shape, bias, init):
     kernel_key, bias_key = jax.random.split(key)
     dtype = jax.dtypes.canonicalize_dtype(float)
@@ -399,7 +382,7 @@ def _add_bias(params, y):
     return y + params["bias"] if "bias" in params else y
 
 
-def _window_pads(kind, shape, window, stride, padding) -> list[tuple[int, int]]:
+def _window_pads(kind, shape, window, stride, padding) -> tuple[tuple[int, int], ...]:
     """The explicit padding of height and width; an error where no window fits the image."""
     _require(stride >= 1, f"{kind}: stride {stride}; expected at least 1")
     if isinstance(padding, str):
@@ -419,7 +402,7 @@ def _window_pads(kind, shape, window, stride, padding) -> list[tuple[int, int]]:
             f"{kind}: an image of {shape[1]}x{shape[2]} is too small for a window of "
             f"{window[0]}x{window[1]} with padding {padding}; use larger images or a smaller net",
         )
-    return pads
+    return tuple(pads)
 
 
 def _require(condition: bool, message: str) -> None:

@@ -160,6 +160,8 @@ def _multiply_adds(eqn: Any) -> int:
     elif eqn.primitive.name == "conv_general_dilated":
         kernel = eqn.invars[1].aval.shape
         terms = math.prod(kernel) // kernel[eqn.params["dimension_numbers"].rhs_spec[0]]
+    elif eqn.primitive.name == "rote_convolution":
+        terms = math.prod(eqn.invars[1].aval.shape[:-1])
     else:
         return 0
     return terms * math.prod(eqn.outvars[0].aval.shape)

@@ -77,5 +77,7 @@ def test_a_cnn_step_in_the_chunk_costs_what_it_costs_alone():
         return time.perf_counter() - begin
 
     alone(), chunk()
-    ratios = [seconds(chunk) / seconds(alone) for _ in range(7)]
-    assert np.median(ratios) <= 1.5, ratios
+    # The fastest of many: other processes can only add.
+    rounds = np.array([(seconds(chunk), seconds(alone)) for _ in range(30)])
+    in_the_chunk, by_itself = rounds.min(0)
+    assert in_the_chunk <= 1.1 * by_itself, rounds
