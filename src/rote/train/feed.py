@@ -143,9 +143,11 @@ class Streamed:
         self._batch_size = batch_size
         image_bytes = train.images[0][0].nbytes
         slots = len(train.source) // placement.run_devices
-        self._window_steps = max(1, nbytes // (2 * slots * batch_size * image_bytes))
+        steps = nbytes // (2 * slots * batch_size * image_bytes)
+        self._window_steps = max(1, min(steps, train.labels.shape[1] // batch_size))
         batches = nbytes // (2 * len(train.images) * evaluation_batch() * image_bytes)
-        self._block_rows = max(1, batches) * evaluation_batch()
+        every = -(-train.labels.shape[1] // evaluation_batch())
+        self._block_rows = max(1, min(batches, every)) * evaluation_batch()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="images")
         self._order: jax.Array | None = None
         self._rows = np.zeros((0, 0), np.int32)
