@@ -70,13 +70,13 @@ def calls(checkout: Path) -> list[str]:
     return made
 
 
-@pytest.mark.parametrize("script", ["demo", "test", "environment.sh"])
+@pytest.mark.parametrize("script", ["demo", "test", "bench", "environment.sh"])
 def test_scripts_parse(script: str) -> None:
     checked = subprocess.run([str(BASH), "-n", str(ROOT / "scripts" / script)])
     assert checked.returncode == 0
 
 
-@pytest.mark.parametrize("script", ["scripts/demo", "scripts/test", ".ci/run"])
+@pytest.mark.parametrize("script", ["scripts/demo", "scripts/test", "scripts/bench", ".ci/run"])
 def test_scripts_can_be_run(script: str) -> None:
     assert os.access(ROOT / script, os.X_OK)
 
@@ -125,10 +125,10 @@ def test_an_install_is_done_once_and_again_when_the_pins_change(with_uv: Path) -
 
 def test_the_extra_is_added_once_and_never_missed(with_uv: Path) -> None:
     made = []
-    for extra in ("", "test", "", "test"):
+    for extra in ("", "test", "", "test", "bench", "test", "bench", ""):
         assert make(with_uv, extra).returncode == 0
         made += calls(with_uv)
-    assert made == ["venv", "install .", "install .[test]"]
+    assert made == ["venv", "install .", "install .[test]", "install .[bench]"]
 
 
 def test_an_interrupted_install_is_started_afresh(with_uv: Path) -> None:
