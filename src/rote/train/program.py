@@ -56,7 +56,7 @@ class Gathered(NamedTuple):
     def batch(self, images: jax.Array, step: jax.Array, batch_size: int) -> Batch:
         """The mini-batch of a step of the epoch."""
         rows = lax.dynamic_slice(self.order, (step * batch_size,), (batch_size,))
-        return Batch(images[self.source, rows], self.labels[rows])
+        return Batch(take(images, self.source, rows), self.labels[rows])
 
 
 class Staged(NamedTuple):
@@ -118,6 +118,11 @@ def epoch_order(shuffle_key: Key, epoch: jax.Array | int, num_examples: int) -> 
 def evaluation_batch() -> int:
     """Examples per evaluation batch: few on a CPU, where activations should stay in the cache."""
     return 64 if jax.default_backend() == "cpu" else 1024
+
+
+def take(images: jax.Array, source: jax.Array, rows: jax.Array) -> jax.Array:
+    """Rows of one of the image arrays ``[U, N, H, W, C]``."""
+    return images[0, rows] if len(images) == 1 else images[source, rows]
 
 
 def over_runs(function: Callable[..., Any], placement: Placement) -> jax.stages.Wrapped:
@@ -209,7 +214,7 @@ def compile_program(
         def one_batch(index, out):
             begin = index * evaluation_size
             rows = jnp.minimum(begin + jnp.arange(evaluation_size), images.shape[1] - 1)
-            batch = split(Batch(images[source, rows], labels[rows]))
+            batch = split(Batch(take(images, source, rows), labels[rows]))
             logits, _ = forward(params, state, batch.images, train=False)
             values = PerExample(
                 loss_fn(logits, batch.labels).astype(jnp.float32),
