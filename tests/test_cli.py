@@ -1,7 +1,7 @@
 """The command line, with an experiment that trains nothing: flags, exit codes, what it shows."""
 
 import dataclasses
-import io
+import errno
 import json
 import os
 import re
@@ -17,15 +17,16 @@ import numpy as np
 import pytest
 
 import rote
-from rote.cli import Progress, format_table, main, mean_sd
+from rote.cli import Job, format_table, main, mean_sd
 from rote.cli.command import parse
 from rote.cli.config import default_out, from_file
 from rote.cli.interrupt import answer_signals
 from rote.core import Dataset, InputError, Split
-from rote.record import RunDir, to_json
+from rote.record import Claim, RunDir
+from rote.storage import to_json
 from rote.studies.config import TrainConfig
-from rote.train.events import Advanced, Finished, Started
-from rote.train.result import Checkpoint, DataRecord, DivergedError, Record, Result, Row, Run
+from rote.train import CheckpointError, Checkpoints, Execution
+from rote.train.result import Checkpoint, DataRecord, DivergedError, Record, Result, Run
 
 ENVIRONMENT = {
     **os.environ,
@@ -48,53 +49,19 @@ PRESETS = {
 }
 
 
-def history(epochs: int) -> list[Row]:
-    return [
-        {
-            "epoch": epoch,
-            "step": 5 * epoch,
-            "train_loss": 2.0 / (epoch + 1),
-            "train_accuracy": epoch / epochs,
-            "test_accuracy": 0.1,
-        }
-        for epoch in range(epochs + 1)
-    ]
-
-
-def result(label: str, rows: list[Row], status: str = "fitted", error: str | None = None) -> Result:
-    end = Checkpoint(rows[-1]["epoch"], {"dense": {"kernel": np.ones(2)}}, {"dense": {}})
+def result(label: str, status: str = "fitted", error: str | None = None) -> Result:
+    end = Checkpoint(1, {"dense": {"kernel": np.ones(2)}}, {"dense": {}})
     record = Record(np.zeros(1, np.int32), np.zeros((1, 4), np.uint8), np.zeros((1, 4), np.float32))
     split = Split(np.zeros((4, 2, 2, 1), np.uint8), *[np.arange(4, dtype=np.int32)] * 2)
     data = DataRecord.of(Dataset("four", split, split, 4))
+    rows = [{"epoch": 0}]
     return Result(Run(0, label=label), data, status, error, end, end, None, rows, record, 5)
 
 
-def play(progress: Progress, labels: list[str], status: str = "fitted", epochs: int = 3) -> None:
-    """The events of a call that trains one run per label."""
-    progress(Started(len(labels), 2 * epochs, 5, 1.0, 0.001, 0.01))
-    for index, label in enumerate(labels):
-        place = {"run": index, "label": label, "num_runs": len(labels), "max_epochs": 2 * epochs}
-        rows = history(epochs)
-        for row in rows:
-            if row["epoch"]:
-                step = row["step"] - 2
-                progress(Advanced(**place, epoch=1, step=step, steps_per_epoch=5, loss=1, row=None))
-            progress(
-                Advanced(
-                    **place,
-                    epoch=row["epoch"],
-                    step=row["step"],
-                    steps_per_epoch=5,
-                    loss=1.0,
-                    row=row,
-                )
-            )
-        error = "the loss is not finite at epoch 4" if status == "diverged" else None
-        progress(Finished(index, label, result(label, rows, status, error)))
-
-
-def run(config: Config, out: RunDir) -> None:
-    play(Progress(out), [f"seed {seed}" for seed in config.seeds])
+def run(config: Config, out: Job) -> None:
+    for index, seed in enumerate(config.seeds):
+        out.log({"run": index, "epoch": 0})
+        out.save_run(index, result(f"seed {seed}"))
     out.finish(f"corruptions {config.corruptions}", seeds=config.seeds)
 
 
@@ -138,6 +105,21 @@ def test_launch_flags() -> None:
     )
 
 
+def test_flags_that_say_how_to_execute() -> None:
+    flags = "--mapping vmap --run-devices 2 --batch-devices 3 --memory-gib 0.5 --no-stream"
+    saves = "--checkpoint-minutes 0.5 --checkpoint-epochs 4 --keep-checkpoints 3"
+    config, launch = parse([*flags.split(), *saves.split()], PRESETS)
+    assert config == PRESETS["smoke"]
+    checkpoints = launch.checkpoints(Path("here"))
+    assert checkpoints == Checkpoints(Path("here"), every_minutes=0.5, every_epochs=4, keep=3)
+    assert launch.execution(checkpoints) == Execution(
+        "vmap", 2, 3, memory=2**29, stream=False, checkpoints=checkpoints
+    )
+    _, plain = parse([], PRESETS)
+    assert plain.execution(checkpoints) == Execution(checkpoints=checkpoints)
+    assert parse(["--stream"], PRESETS)[1].stream is True
+
+
 def test_help_shows_docstrings_presets_and_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code("--help", doc="Fig. 1: what it shows.") == 0
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
@@ -166,6 +148,13 @@ def test_help_shows_docstrings_presets_and_defaults(capsys: pytest.CaptureFixtur
         (["--learning-rate", "nan"], "learning_rate: nan; expected a positive number"),
         (["--weight-decay", "-1"], "weight_decay: -1.0"),
         (["--config", "nowhere.json"], "cannot read nowhere.json: No such file"),
+        (["--resume"], "no run to resume in runs/tests/test_cli/digits-.*--out"),
+        (["--resume", "--out", "nowhere"], "cannot read nowhere/config.json"),
+        (["--resume", "--overwrite"], "--resume continues a run, --overwrite removes it"),
+        (["--mapping", "pmap"], "invalid choice 'pmap'"),
+        (["--run-devices", "0"], "run_devices: 0; expected at least 1"),
+        (["--checkpoint-minutes", "0"], "every_minutes: 0.0; expected a positive"),
+        (["--process-id", "1"], "for --distributed"),
         (["--out", "/dev/null/run"], "cannot write the run directory .*--out"),
     ],
 )
@@ -243,7 +232,7 @@ def resolve(config: Config) -> Config:
 def test_a_run_is_recorded_resolved_and_found_again(capsys: pytest.CaptureFixture[str]) -> None:
     calls: list[Config] = []
 
-    def counted(config: Config, out: RunDir) -> None:
+    def counted(config: Config, out: Job) -> None:
         calls.append(config)
         run(config, out)
 
@@ -281,8 +270,80 @@ def test_another_run_is_not_overwritten(capsys: pytest.CaptureFixture[str]) -> N
     assert RunDir.open("here").summary["seeds"] == [1]
 
 
+def begin(config: Config, out: Job) -> None:
+    """Leaves what an interrupted training leaves, and is interrupted by a full disk."""
+    (out.checkpoints / "steps" / "3").mkdir(parents=True)
+    out.log({"run": 0, "epoch": 0})
+    raise OSError(errno.ENOSPC, "No space left on device", str(out.folder / "metrics.jsonl"))
+
+
+def test_a_full_disk_is_one_line_and_the_same_command_continues(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert exit_code("--out", "here", run=begin) == 1
+    shown = capsys.readouterr()
+    assert shown.err.endswith("error: here/metrics.jsonl: No space left on device\n")
+    assert RunDir.open("here").rows() == [{"run": 0, "epoch": 0}]
+    for argv in (["--seeds", "1"], ["--max-epochs", "2"]):
+        assert exit_code("--out", "here", *argv) == 2
+    capsys.readouterr()
+    assert exit_code("--out", "here") == 0
+    shown = capsys.readouterr()
+    assert "continuing the run in here" in shown.err
+    assert RunDir.open("here").complete and not Path("here/checkpoints").exists()
+
+
+def test_checkpoint_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def fails(config: Config, out: Job) -> None:
+        raise CheckpointError("cannot write the checkpoint in here/checkpoints: disk full")
+
+    assert exit_code("--out", "here", run=fails) == 1
+    assert capsys.readouterr().err.endswith(
+        "error: cannot write the checkpoint in here/checkpoints: disk full\n"
+    )
+
+
+def test_resume_takes_the_configuration_of_the_run() -> None:
+    seen: list[Config] = []
+
+    def look(config: Config, out: Job) -> None:
+        seen.append(config)
+        run(config, out)
+
+    given = ["--seeds", "4", "--corruptions", "0.5"]
+    assert exit_code("--out", "here", *given, run=begin) == 1
+    assert exit_code("--out", "here", "--resume", "--max-epochs", "9", run=look) == 0
+    assert seen == [Config(seeds=(4,), corruptions=(0.5,), max_epochs=9)]
+    assert RunDir.open("here").config["max_epochs"] == 9
+    assert exit_code("--out", "here", "--resume", run=look) == 0, "it is there already"
+    assert len(seen) == 1
+
+
+def test_the_run_gets_its_checkpoints_and_how_to_execute() -> None:
+    def look(config: Config, out: Job) -> None:
+        assert out.execution.checkpoints is not None
+        assert out.execution.checkpoints.folder == Path("here/checkpoints")
+        assert out.execution.mapping == "map"
+        run(config, out)
+
+    assert exit_code("--out", "here", "--mapping", "map", run=look) == 0
+
+
+def test_a_run_directory_in_use_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    def nested(config: Config, out: Job) -> None:
+        assert exit_code("--out", "here") == 2
+        assert "here is in use by process" in capsys.readouterr().err
+        run(config, out)
+
+    assert exit_code("--out", "here", run=nested) == 0
+    assert not list(Path("here").glob(".*")), "the claim is given back"
+    with Claim.take(Path("here")):
+        assert exit_code("--out", "here") == 0, "reading needs no claim"
+        assert exit_code("--out", "here", "--overwrite") == 2
+
+
 def test_figures_are_named(capsys: pytest.CaptureFixture[str]) -> None:
-    def with_figure(config: Config, out: RunDir) -> None:
+    def with_figure(config: Config, out: Job) -> None:
         from matplotlib.figure import Figure
 
         out.save_figure("curves", Figure())
@@ -293,7 +354,7 @@ def test_figures_are_named(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_input_errors_of_the_run_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
-    def refused(config: Config, out: RunDir) -> None:
+    def refused(config: Config, out: Job) -> None:
         raise InputError("batch_size: 9; expected 1 to 4")
 
     assert exit_code("--out", "here", run=refused) == 2
@@ -302,8 +363,8 @@ def test_input_errors_of_the_run_exit_2(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_diverged_training_finishes_with_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
-    def diverges(config: Config, out: RunDir) -> None:
-        play(Progress(out), ["seed 0"], status="diverged")
+    def diverges(config: Config, out: Job) -> None:
+        out.save_run(0, result("seed 0", "diverged", "the loss is not finite at epoch 4"))
         out.finish("the table")
 
     for _ in range(2):  # run, then found again
@@ -314,8 +375,8 @@ def test_a_diverged_training_finishes_with_exit_code_1(capsys: pytest.CaptureFix
 
 
 def test_a_single_fit_that_diverges_exits_1(capsys: pytest.CaptureFixture[str]) -> None:
-    def diverges(config: Config, out: RunDir) -> None:
-        raise DivergedError(result("", history(1), "diverged", "not finite at epoch 1, step 3"))
+    def diverges(config: Config, out: Job) -> None:
+        raise DivergedError(result("", "diverged", "not finite at epoch 1, step 3"))
 
     assert exit_code("--out", "here", run=diverges) == 1
     assert capsys.readouterr().err.endswith("error: not finite at epoch 1, step 3\n")
@@ -339,6 +400,17 @@ def run(config, out):
     print("ready", flush=True)
     if config.model == "in_c":  # one call into C for about ten minutes, deaf to signals
         hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
+    elif config.model == "checkpoints":  # longer than the grace, and then without end
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            out.execution.checkpoints.saving.set()
+            time.sleep(2)
+            meta = out.checkpoints / "steps" / "1" / "meta"
+            meta.mkdir(parents=True)
+            (meta / "metadata").write_text('{"epoch": 7}')
+            out.execution.checkpoints.saving.clear()
+            hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
     elif config.model == "saves":
         try:
             time.sleep(60)
@@ -397,6 +469,45 @@ def test_signals_are_answered_in_two_seconds(
     assert not RunDir.open(tmp_path / "here").complete
 
 
+def interrupted(model: str, folder: Path, *delays: float) -> tuple[float, int, str]:
+    """Sends SIGINT after each delay; returns the seconds from then on, exit code and message."""
+    (folder / "slow.py").write_text(SLOW)
+    command = [sys.executable, "slow.py", "--model", model, "--out", "here"]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env=ENVIRONMENT,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            for delay in delays:
+                time.sleep(delay)
+                process.send_signal(signal.SIGINT)
+            begin = time.monotonic()
+            _, shown = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    return time.monotonic() - begin, process.returncode, shown
+
+
+def test_a_checkpoint_under_way_is_waited_for(tmp_path: Path) -> None:
+    seconds, code, shown = interrupted("checkpoints", tmp_path, 0.3)
+    assert (code, 2 < seconds < 5) == (130, True)
+    assert "the same command continues it from epoch 7" in shown
+    assert not list((tmp_path / "here").glob(".*"))
+
+
+def test_a_second_interruption_does_not_wait(tmp_path: Path) -> None:
+    seconds, code, shown = interrupted("checkpoints", tmp_path, 0.3, 0.8)
+    assert (code, seconds < 1) == (130, True)
+    assert "nothing was saved to continue from: the same command begins anew" in shown
+    assert not list((tmp_path / "here").glob(".*"))
+
+
 def test_handlers_are_put_back() -> None:
     def handlers() -> list[Any]:
         return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
@@ -407,79 +518,6 @@ def test_handlers_are_put_back() -> None:
     assert handlers() == before
     assert signal.set_wakeup_fd(-1) == -1
     assert signals.received is None
-
-
-# Progress -----------------------------------------------------------------------------------------
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_rows_and_runs_are_recorded_and_numbered_on(tmp_path: Path) -> None:
-    out = RunDir.create(tmp_path / "run", {}, devices=[])
-    columns = {"a": {"condition": "true"}, "c": {"condition": "random_labels"}}
-    progress = Progress(out, columns=columns, quiet=True)
-    play(progress, ["a", "b"], epochs=2)
-    play(progress, ["c"], epochs=1)
-    rows = [(row["run"], row["label"], row.get("condition"), row["epoch"]) for row in out.rows()]
-    assert rows == [
-        *((0, "a", "true", epoch) for epoch in range(3)),
-        *((1, "b", None, epoch) for epoch in range(3)),
-        *((2, "c", "random_labels", epoch) for epoch in range(2)),
-    ]
-    assert [(run["run"], run.get("condition")) for run in out.runs()] == [
-        (0, "true"),
-        (1, None),
-        (2, "random_labels"),
-    ]
-
-
-def test_a_row_that_no_event_brought_is_recorded_too(tmp_path: Path) -> None:
-    out = RunDir.create(tmp_path / "run", {}, devices=[])
-    progress = Progress(out, quiet=True)
-    rows = history(2)
-    rows[2]["train_loss"] = float("inf")
-    progress(Started(1, 5, 5, 1.0, 0.001, 0.01))
-    for row in rows[:2]:
-        progress(Advanced(0, "a", 1, row["epoch"], 5, row["step"], 5, 1.0, row))
-    progress(Finished(0, "a", result("a", rows, "diverged", "not finite")))
-    assert [row["train_loss"] for row in out.rows()] == [2.0, 1.0, float("inf")]
-
-
-def test_a_log_gets_a_line_per_run_and_no_carriage_return() -> None:
-    log = io.StringIO()
-    play(Progress(stream=log), ["a", "b"])
-    cost, first, second = log.getvalue().splitlines()
-    assert "\r" not in log.getvalue()
-    assert cost.startswith("at most 180 ms on this machine: 2 runs x 6 epochs x 5 steps (1 ms")
-    assert first == "[1/2] a: fitted: epoch 3, loss 0.5, train 100.0 %, test 10.0 %"
-    assert second.startswith("[2/2] b: fitted")
-
-
-def test_a_log_of_a_long_run_gets_a_line_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter(range(0, 1000, 4))
-    monkeypatch.setattr("rote.cli.progress.time.monotonic", lambda: next(clock))
-    log = io.StringIO()
-    play(Progress(stream=log), ["a"], epochs=9)
-    lines = log.getvalue().splitlines()
-    assert 3 <= sum(line.startswith("a: epoch") for line in lines) <= 5
-
-
-def test_a_terminal_gets_a_bar_and_the_lines_stay() -> None:
-    terminal = Terminal()
-    play(Progress(stream=terminal), ["a", "b"])
-    shown = terminal.getvalue()
-    assert "/12 epochs" in shown and "/6 epochs" in shown, "a fitted run shortens the bar"
-    assert shown.count("fitted") == 2
-    assert "\r" in shown
-
-
-def test_quiet_shows_nothing() -> None:
-    terminal = Terminal()
-    play(Progress(stream=terminal, quiet=True), ["a"])
-    assert terminal.getvalue() == ""
 
 
 # Tables -------------------------------------------------------------------------------------------

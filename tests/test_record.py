@@ -3,26 +3,14 @@
 import dataclasses
 import json
 import math
-import subprocess
 import sys
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from rote.core import Dataset, InputError, Split
-from rote.record import (
-    RunDir,
-    config_hash,
-    environment,
-    flatten_tree,
-    from_json,
-    load_arrays,
-    save_arrays,
-    to_json,
-    unflatten_tree,
-)
+from rote.record import RunDir, environment
 from rote.train.result import Checkpoint, DataRecord, Record, Result, Run
 
 
@@ -74,6 +62,18 @@ def result(
     )
 
 
+def assert_trees_equal(one: object, other: object) -> None:
+    if isinstance(one, dict):
+        assert isinstance(other, dict)
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_trees_equal(one[key], other[key])
+    else:
+        a, b = np.asarray(one), np.asarray(other)
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+
+
 def test_params_come_back_by_known_names_only(tmp_path: Path) -> None:
     out = create(tmp_path / "run")
     out.save_run(0, result())
@@ -88,99 +88,6 @@ def test_an_unused_run_directory_is_discarded_and_a_used_one_kept(tmp_path: Path
         out.discard_if_unused()
     assert not unused.folder.exists()
     assert used.rows() == [{"epoch": 0}]
-
-
-# JSON ---------------------------------------------------------------------------------------------
-
-
-def test_json_is_strict_and_numbers_come_back() -> None:
-    row = {"a": math.nan, "b": math.inf, "c": -math.inf, "d": None, "e": 0.1, "f": True, "g": 3}
-    text = json.dumps(to_json(row), allow_nan=False)
-    back = from_json(json.loads(text))
-    assert math.isnan(back.pop("a"))
-    assert back == {k: v for k, v in row.items() if k != "a"}
-    assert type(back["f"]) is bool
-
-
-def test_json_takes_arrays_dataclasses_and_paths() -> None:
-    value = {"x": np.float32(0.5), "y": jnp.arange(2), "z": Config(), "p": Path("a/b"), 1: (2,)}
-    config = {"model": "mlp", "seeds": [0, 1], "learning_rate": None}
-    assert to_json(value) == {"x": 0.5, "y": [0, 1], "z": config, "p": "a/b", "1": [2]}
-
-
-def test_config_hash_is_the_same_in_another_process() -> None:
-    program = (
-        "from rote.record import config_hash;"
-        "print(config_hash({'seeds': [0, 1], 'model': 'mlp', 'learning_rate': None}))"
-    )
-    other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert other.stdout.strip() == config_hash(Config())
-    assert config_hash(Config(learning_rate=0.1)) != config_hash(Config())
-
-
-# Arrays -------------------------------------------------------------------------------------------
-
-TREES = [
-    {},
-    {"params": {}, "state": {"bn": {}}},
-    {"a/b": {"~": np.ones(2), "~0": np.zeros(1)}, "c:d": {"": {"": np.arange(3)}, "e": {}}},
-    {"file": {"01_conv": {"kernel": np.ones((3, 3, 1, 2), np.float16)}}, "allow_pickle": {}},
-    {"x": np.float64(3.0), "y": np.array(True), "z": np.zeros((0, 4), np.int32)},
-]
-
-
-def assert_trees_equal(one: object, other: object) -> None:
-    if isinstance(one, dict):
-        assert isinstance(other, dict)
-        assert one.keys() == other.keys()
-        for key in one:
-            assert_trees_equal(one[key], other[key])
-    else:
-        a, b = np.asarray(one), np.asarray(other)
-        assert a.dtype == b.dtype
-        np.testing.assert_array_equal(a, b)
-
-
-@pytest.mark.parametrize("tree", TREES)
-def test_trees_survive_flattening_and_npz(tree: dict, tmp_path: Path) -> None:
-    assert_trees_equal(unflatten_tree(flatten_tree(tree)), tree)
-    save_arrays(tmp_path / "a.npz", tree)
-    assert_trees_equal(load_arrays(tmp_path / "a.npz"), tree)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
-
-
-def test_bfloat16_survives(tmp_path: Path) -> None:
-    tree = {"a:b": jnp.array([1.5, -2.0, jnp.inf], jnp.bfloat16), "c": jnp.bfloat16(0.25)}
-    save_arrays(tmp_path / "a.npz", tree)
-    back = load_arrays(tmp_path / "a.npz")
-    assert back["a:b"].dtype == jnp.bfloat16
-    assert back["a:b"].tolist() == [1.5, -2.0, math.inf]
-    assert float(back["c"]) == 0.25
-
-
-def test_npz_is_readable_without_rote(tmp_path: Path) -> None:
-    save_arrays(tmp_path / "a.npz", {"params": {"conv1": {"kernel": np.arange(4)}}})
-    with np.load(tmp_path / "a.npz", allow_pickle=False) as archive:
-        assert archive.files == ["params/conv1/kernel"]
-        np.testing.assert_array_equal(archive["params/conv1/kernel"], np.arange(4))
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
-    save_arrays(tmp_path / "a.npz", {"x": np.ones(2)})
-    with pytest.raises(ValueError, match="allow_pickle"):
-        save_arrays(tmp_path / "a.npz", {"x": np.zeros(2), "y": np.array([object()])})
-    assert_trees_equal(load_arrays(tmp_path / "a.npz"), {"x": np.ones(2)})
-    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
-
-
-def test_bad_array_files_are_input_errors(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="No such file"):
-        load_arrays(tmp_path / "none.npz")
-    save_arrays(tmp_path / "a.npz", {"x": np.arange(1000)})
-    whole = (tmp_path / "a.npz").read_bytes()
-    (tmp_path / "a.npz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match=r"a\.npz"):
-        load_arrays(tmp_path / "a.npz")
 
 
 # The run directory --------------------------------------------------------------------------------
@@ -255,16 +162,156 @@ def test_another_configuration_is_refused(tmp_path: Path, complete: bool) -> Non
     assert out.rows() == [{"epoch": 0}]
 
 
-def test_an_unfinished_run_is_refused(tmp_path: Path) -> None:
+def interrupt(out: RunDir, *, epoch: int = 3) -> None:
+    """Leaves what an interrupted training leaves."""
+    meta = out.checkpoints / "steps" / "7" / "meta"
+    meta.mkdir(parents=True)
+    (meta / "metadata").write_text(json.dumps({"epoch": epoch}))
+    (out.checkpoints / "manifest.json").write_text("{}")
+    out.log({"run": 0, "epoch": 0})
+
+
+def complete(out: RunDir, status: str) -> None:
+    """Leaves what a run leaves whose only training ended with that status."""
+    (out.checkpoints / "ended").mkdir(parents=True)
+    (out.checkpoints / "ended" / "00000.npz").write_bytes(b"")
+    interrupt(out)
+    out.save_run(0, dataclasses.replace(result(), status=status))
+    out.finish("the table")
+    out.drop_checkpoints()
+
+
+def test_an_unfinished_run_is_continued(tmp_path: Path) -> None:
+    first = create(tmp_path / "run", command="the first")
+    interrupt(first)
+    first.note_env(mapping="on one device")
+    assert first.continues and first.saved_epoch == 3
+    for number in (1, 2):
+        out = create(tmp_path / "run", command="again")
+        assert not out.complete
+        assert out.rows() == [{"run": 0, "epoch": 0}]
+        assert out.env["command"] == "again"
+        assert [env["command"] for env in out.env["earlier"]] == ["the first", "again"][:number]
+    assert out.env["earlier"][0]["mapping"] == "on one device"
+    assert "mapping" not in out.env
+
+
+def test_an_unfinished_run_that_saved_nothing_begins_anew(tmp_path: Path) -> None:
     out = create(tmp_path / "run")
-    out.log({"epoch": 0})
-    with pytest.raises(InputError, match=r"unfinished.*--overwrite"):
+    out.log({"run": 0, "epoch": 0})
+    assert not out.continues
+    again = create(tmp_path / "run")
+    assert again.rows() == [] and "earlier" not in again.env
+
+
+def test_trainings_that_ended_are_not_lost_without_checkpoints(tmp_path: Path) -> None:
+    out = create(tmp_path / "run")
+    out.save_run(0, result())
+    with pytest.raises(InputError, match=r"unfinished.*without checkpoints.*--overwrite"):
         create(tmp_path / "run")
-    assert out.rows() == [{"epoch": 0}]
+    assert len(out.runs()) == 1
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_max_epochs_may_be_raised_and_nothing_else(tmp_path: Path, ended: bool) -> None:
+    config = {"max_epochs": 10, "seeds": [0]}
+    out = create(tmp_path / "run", config)
+    complete(out, "max_epochs") if ended else interrupt(out)
+    for other in ({**config, "max_epochs": 9}, {"max_epochs": 20, "seeds": [1]}):
+        with pytest.raises(InputError, match="differs in max_epochs"):
+            create(tmp_path / "run", other)
+    assert out.complete is ended
+    raised = create(tmp_path / "run", {**config, "max_epochs": 20})
+    assert raised.config["max_epochs"] == 20
+    assert raised.env["earlier"][0]["max_epochs"] == 10
+    assert not raised.complete
+    assert raised.rows() == [{"run": 0, "epoch": 0}]
+
+
+def test_a_complete_run_that_never_reached_max_epochs_stays(tmp_path: Path) -> None:
+    out = create(tmp_path / "run", {"max_epochs": 10})
+    complete(out, "fitted")
+    assert not out.checkpoints.exists()
+    with pytest.raises(InputError, match="never reached max_epochs"):
+        create(tmp_path / "run", {"max_epochs": 20})
+    assert out.complete
+
+
+def test_what_raising_max_epochs_needs_is_kept(tmp_path: Path) -> None:
+    out = create(tmp_path / "run", {"max_epochs": 10})
+    complete(out, "max_epochs")
+    assert {path.name for path in out.checkpoints.iterdir()} == {"manifest.json", "ended"}
+
+
+@pytest.mark.parametrize("text", ["", '{"model": "ml', "[1]"])
+def test_a_damaged_config_is_in_the_way_of_nothing_but_a_measured_run(
+    tmp_path: Path, text: str
+) -> None:
+    out = create(tmp_path / "run")
+    (out.folder / "config.json").write_text(text)
+    assert create(tmp_path / "run").config["model"] == "mlp"
+    interrupt(out)
+    for damage in (lambda file: file.write_text(text), lambda file: file.unlink()):
+        damage(out.folder / "config.json")
+        with pytest.raises(InputError, match=r"unknown configuration.*--overwrite"):
+            create(tmp_path / "run")
+        assert len(out.rows()) == 1
+    assert create(tmp_path / "run", overwrite=True).rows() == []
+
+
+def test_a_damaged_environment_does_not_stop_a_run(tmp_path: Path) -> None:
+    out = create(tmp_path / "run")
+    interrupt(out)
+    (out.folder / "env.json").write_text("{")
+    assert create(tmp_path / "run").env["earlier"] == []
+
+
+def test_a_process_that_does_not_write_leaves_no_trace(tmp_path: Path) -> None:
+    out = RunDir(tmp_path / "run", writes=False)
+    out.log({"epoch": 0})
+    out.note_env(mapping="x")
+    out.save_run(0, result())
+    out.finish("done")
+    out.drop_checkpoints()
+    out.discard_if_unused()
+    assert out.restore(0, {0: []}, {}) == ([], {0})
+    assert not out.folder.exists()
+
+
+def test_a_folder_that_vanished_is_named(tmp_path: Path) -> None:
+    out = create(tmp_path / "run")
+    for file in out.folder.iterdir():
+        file.unlink()
+    out.folder.rmdir()
+    with pytest.raises(FileNotFoundError, match=r"metrics\.jsonl"):
+        out.log({"epoch": 0})
+
+
+def test_restoring_cuts_and_adds_rows_and_runs(tmp_path: Path) -> None:
+    out = create(tmp_path / "run")
+    for epoch in range(3):
+        for run in range(2):
+            out.log({"run": run, "label": f"seed {run}", "epoch": epoch, "loss": 1.0})
+    with (out.folder / "metrics.jsonl").open("a") as file:
+        file.write('{"run": 0, "ep')
+    out.save_run(0, result("seed 0"))
+    out.save_run(1, result("seed 1"))
+    history = [{"epoch": epoch, "loss": 1.0} for epoch in range(4)]
+    held, saved = out.restore(0, {0: history}, {1: history[:2]})
+    rows = [(row["run"], row["epoch"]) for row in out.rows()]
+    assert rows == [(0, 0), (1, 0), (0, 1), (1, 1)]
+    assert held == [{"run": 0, "label": "seed 0", "epoch": epoch, "loss": 1.0} for epoch in (2, 3)]
+    assert saved == {0}
+    assert [run["run"] for run in out.runs()] == [0]
+    held, saved = out.restore(1, {}, {})
+    assert [(row["run"], row["epoch"]) for row in out.rows()] == [(0, 0), (0, 1)]
+    assert (held, saved) == ([], set())
 
 
 def test_a_run_that_measured_nothing_yet_is_used(tmp_path: Path) -> None:
-    create(tmp_path / "run")
+    out = create(tmp_path / "run")
+    out.checkpoints.mkdir()
+    (out.checkpoints / "manifest.json").write_text("{}")
     assert create(tmp_path / "run", Config(model="cnn")).config["model"] == "cnn"
 
 
@@ -274,7 +321,9 @@ def test_overwrite_removes_the_run_and_only_the_run(tmp_path: Path) -> None:
     out.save_run(0, result())
     out.finish("old")
     (out.folder / "notes.txt").write_text("mine")
+    (out.checkpoints / "steps").mkdir(parents=True)
     again = create(tmp_path / "run", Config(model="cnn"), overwrite=True)
+    assert not out.checkpoints.exists()
     assert again.config["model"] == "cnn"
     assert not again.complete
     assert again.rows() == [] and again.runs() == []

@@ -28,7 +28,6 @@ accuracy in a full pass in evaluation mode at the end of an epoch.
 import dataclasses
 
 from rote import cli, viz
-from rote.record import RunDir
 from rote.studies import zhang2017
 from rote.studies.config import TrainConfig, check_list
 
@@ -63,12 +62,12 @@ PRESETS = {
 }
 
 
-def run(config: Config, out: RunDir) -> None:
+def run(config: Config, out: cli.Job) -> None:
     """Trains a network per corruption and seed; leaves a table and a figure."""
     dataset = zhang2017.load(config)
     cases = zhang2017.corruption_cases(dataset, config.corruptions, config)
     progress = cli.Progress(out, columns={case.label: case.factors for case in cases})
-    results = zhang2017.train(config, dataset, cases, on_event=progress)
+    results = zhang2017.train(config, dataset, cases, progress, out.execution)
     table = zhang2017.outcomes(cases, results, config)
     curves = zhang2017.grouped(zhang2017.curves(cases, results), "corruption")
     summary = [

@@ -32,7 +32,6 @@ at the end of an epoch.
 import dataclasses
 
 from rote import cli, viz
-from rote.record import RunDir
 from rote.studies import zhang2017
 from rote.studies.config import TrainConfig, check_list
 
@@ -72,12 +71,12 @@ PRESETS = {
 }
 
 
-def run(config: Config, out: RunDir) -> None:
+def run(config: Config, out: cli.Job) -> None:
     """Trains a network per condition and seed; leaves a table and figures."""
     dataset = zhang2017.load(config)
     cases = zhang2017.condition_cases(dataset, config.conditions, config)
     progress = cli.Progress(out, columns={case.label: case.factors for case in cases})
-    results = zhang2017.train(config, dataset, cases, on_event=progress)
+    results = zhang2017.train(config, dataset, cases, progress, out.execution)
     table = zhang2017.outcomes(cases, results, config)
     summary = [
         {

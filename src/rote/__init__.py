@@ -6,13 +6,16 @@ labels, ``rote.load_run`` gives a trained net back.
 """
 
 from rote import combinators, data, layers, losses, models, optim, record, transforms, viz
+from rote.backend import configure
 from rote.core import Batch, Dataset, InputError, Model, Split, count_params
 from rote.data import corrupt, load, random_labels, wrong_labels
 from rote.record import RunDir
 from rote.studies.catalog import load_run
 from rote.summary import summary
 from rote.train import (
+    Checkpoints,
     DivergedError,
+    Execution,
     Result,
     Run,
     TrainingInterrupted,
@@ -29,8 +32,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Batch",
+    "Checkpoints",
     "Dataset",
     "DivergedError",
+    "Execution",
     "InputError",
     "Model",
     "Result",
@@ -41,6 +46,7 @@ __all__ = [
     "accuracy_reached",
     "any_of",
     "combinators",
+    "configure",
     "corrupt",
     "count_params",
     "data",

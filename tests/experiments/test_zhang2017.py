@@ -108,6 +108,30 @@ def test_a_config_file_repeats_a_run_exactly(sweep, tmp_path):
     assert run["last"] == first["last"]
 
 
+def test_raising_max_epochs_continues_a_run_as_if_it_had_never_ended(tmp_path, capsys):
+    small = ("--seeds", "0", "1", "--corruptions", "0", "1", "--num-train", "500")
+
+    def run(folder, *arguments):
+        out = tmp_path / folder
+        assert command("corruption_sweep", "--out", str(out), *small, *arguments) == 0
+        rows = RunDir.open(out).rows()
+        return RunDir.open(out), [{**row, "seconds": None} for row in rows]
+
+    run("raised", "--max-epochs", "20")
+    first, rows = run("raised", "--max-epochs", "40")
+    shown = capsys.readouterr().err
+    assert "max_epochs was 20, is 40" in shown
+    assert "continuing: 2 of 4 runs finished, 2 under way from epoch 21" in shown
+    whole, expected = run("whole", "--max-epochs", "40")
+    assert rows == expected
+    assert first.summary["table"] == whole.summary["table"]
+    figure = "figures/corruption_sweep.png"
+    assert (first.folder / figure).read_bytes() == (whole.folder / figure).read_bytes()
+    for label in ("corruption=0 seed=0", "corruption=1 seed=1"):
+        kernels = [out.load_params(label)[0]["head"]["kernel"] for out in (first, whole)]
+        np.testing.assert_array_equal(*kernels)
+
+
 def test_learning_curves_on_digits(tmp_path):
     """Every condition is fitted, true labels first, random labels last."""
     out = tmp_path / "run"

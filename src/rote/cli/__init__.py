@@ -1,7 +1,8 @@
 """The command line of an experiment: typed flags in, a run directory out."""
 
 from rote.cli.command import main
+from rote.cli.launch import Job
 from rote.cli.progress import Progress
 from rote.cli.table import format_table, mean_sd
 
-__all__ = ["Progress", "format_table", "main", "mean_sd"]
+__all__ = ["Job", "Progress", "format_table", "main", "mean_sd"]

@@ -11,28 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from rote.cli.config import Config, default_out, from_file, with_declared_types
-from rote.cli.interrupt import Signals, answer_signals
+from rote.cli.interrupt import answer_signals
+from rote.cli.launch import Job, Launch
+from rote.cli.session import execute
 from rote.core import InputError, unknown_name
-from rote.record import RunDir
 from rote.train.result import DivergedError
 
-
-@dataclasses.dataclass(frozen=True)
-class Launch:
-    """The flags of the command itself, which are no part of the configuration."""
-
-    preset: str
-    """Configuration to start from; the flags below and a --config file change it."""
-    config: Path | None = None
-    """A run's config.json to start from: repeats that run."""
-    out: Path | None = None
-    """Run directory (None: it follows from the configuration)."""
-    overwrite: bool = False
-    """Replace what an earlier run left in the run directory."""
+_FLAGS_OF_THREE_VALUES = {"--stream": "--stream=True", "--no-stream": "--stream=False"}
 
 
 def main(
-    run: Callable[[Config, RunDir], None],
+    run: Callable[[Config, Job], None],
     presets: Mapping[str, Config],
     *,
     resolve: Callable[[Config], Config] = lambda config: config,
@@ -43,11 +32,13 @@ def main(
     """Runs an experiment from the command line.
 
     The configuration is the preset's, then the ``--config`` file's, then the flags'. A run that is
-    there already, complete and of the same configuration, is shown and not repeated.
+    there already, complete and of the same configuration, is shown and not repeated; an unfinished
+    one is continued from its last checkpoint.
 
     Args:
-      run: does the work: ``run(config, out)`` trains with ``on_event=Progress(out)``, saves its
-        figures with ``out.save_figure`` and ends with ``out.finish(text, ...)``.
+      run: does the work: ``run(config, out)`` trains with ``on_event=Progress(out)`` and
+        ``execution=out.execution``, saves its figures with ``out.save_figure`` and ends with
+        ``out.finish(text, ...)``.
       presets: configurations by name, of one frozen dataclass; the first is the default.
       resolve: puts in what a field left open; its result is what ``run`` gets, what
         ``config.json`` holds and what the default run directory follows from.
@@ -56,8 +47,8 @@ def main(
       argv: the arguments; by default the process's.
 
     Raises:
-      SystemExit: unless all is well: 1 if a training diverged, 2 if the input cannot be used, 130
-        after Ctrl-C, 143 after SIGTERM.
+      SystemExit: unless all is well: 1 if a training diverged or a file cannot be written, 2 if the
+        input cannot be used, 130 after Ctrl-C, 143 after SIGTERM.
     """
     with answer_signals() as signals:
         try:
@@ -65,12 +56,15 @@ def main(
             config, launch = parse(arguments, presets, doc or inspect.getmodule(run).__doc__ or "")
             config = with_declared_types(resolve(config))
             out = launch.out or default_out(experiment or _experiment(run), config)
-            code = _execute(run, config, out, launch.overwrite, signals)
+            code = execute(run, config, out, launch, signals)
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
             code = 2
         except DivergedError as error:
             print(f"error: {error}", file=sys.stderr)
+            code = 1
+        except OSError as error:
+            print(f"error: {_in_words(error)}", file=sys.stderr)
             code = 1
         except KeyboardInterrupt:
             sys.stdout.flush()
@@ -94,7 +88,10 @@ def parse(
     name = next(iter(presets)) if known.preset is None else known.preset
     if name not in presets:
         raise unknown_name("preset", name, presets)
-    base = presets[name] if known.config is None else from_file(Path(known.config), presets[name])
+    file = known.config
+    if file is None and known.resume and known.out is not None:
+        file = Path(known.out, "config.json")
+    base = presets[name] if file is None else from_file(Path(file), presets[name])
 
     fields = [("launch", Launch), ("config", type(base))]
     command: Any = dataclasses.make_dataclass("Command", fields)
@@ -103,7 +100,7 @@ def parse(
         with contextlib.redirect_stderr(errors):
             parsed, unknown = tyro.cli(
                 command,
-                args=list(arguments),
+                args=[_FLAGS_OF_THREE_VALUES.get(argument, argument) for argument in arguments],
                 default=command(launch=Launch(name), config=base),
                 description=f"{doc.strip()}\n\nPresets: {', '.join(presets)}.",
                 config=(tyro.conf.OmitArgPrefixes,),
@@ -123,6 +120,8 @@ def _named_early(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--preset", nargs="?")
     parser.add_argument("--config", nargs="?")
+    parser.add_argument("--out", nargs="?")
+    parser.add_argument("--resume", action=argparse.BooleanOptionalAction)
     return parser.parse_known_args(arguments)[0]
 
 
@@ -151,32 +150,7 @@ def _experiment(run: Callable[..., None]) -> str:
     return f"{file.parent.name}/{file.stem}"
 
 
-def _execute(
-    run: Callable[[Config, RunDir], None],
-    config: Config,
-    folder: Path,
-    overwrite: bool,
-    signals: Signals,
-) -> int:
-    """Runs, or finds the run again; shows its results and returns the exit code."""
-    out = RunDir.create(folder, config, overwrite=overwrite)
-    if out.complete:
-        print(f"this run is there already (--overwrite runs it again): {folder}", file=sys.stderr)
-    else:
-        signals.folder = folder
-        print(f"run directory: {folder}", file=sys.stderr)
-        try:
-            run(config, out)
-        except InputError:
-            out.discard_if_unused()
-            raise
-    if not out.complete:
-        raise RuntimeError("run(config, out) must end with out.finish(text, ...)")
-    print(out.summary["text"])
-    for figure in out.figures():
-        print(f"figure: {figure} (and .svg)")
-    print(f"everything else: {folder}")
-    diverged = [ended for ended in out.runs() if ended["status"] == "diverged"]
-    for ended in diverged:
-        print(f"diverged: {ended['label']}: {ended['error']}", file=sys.stderr)
-    return 1 if diverged else 0
+def _in_words(error: OSError) -> str:
+    if error.strerror is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror

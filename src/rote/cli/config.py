@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from rote.core import InputError, unknown_name
-from rote.record import config_hash, read_json
+from rote.storage import config_hash, read_json
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -2,21 +2,27 @@
 
 Python runs a signal's handler only when the main thread returns to it, which a long compilation
 does not do. The C part of the handler, though, writes the signal's number to a socket at once; a
-watcher thread reads it and, if the process has not left by itself in time, ends it.
+watcher thread reads it and, if the process has not left by itself in time, ends it; while a
+checkpoint is written it has more time.
 """
 
 import contextlib
+import itertools
 import os
 import select
 import signal
 import socket
 import threading
-from collections.abc import Iterator
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
 
+from rote.record import RunDir
+
 GRACE_SECONDS = 1.5
+SAVING_SECONDS = 60.0
+REPEATED_SECONDS = 0.5  # before that, a second signal is another copy of the first
 
 
 class Signals:
@@ -24,12 +30,16 @@ class Signals:
 
     Attributes:
       received: number of the signal that ended the work, or ``None``.
-      folder: where results are written, once that is known: the message names it.
+      out: where results are written, once that is known: the message names it.
+      saving: set while a checkpoint is written, which is worth waiting for.
+      last: called before the process is ended.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
-        self.folder: Path | None = None
+        self.out: RunDir | None = None
+        self.saving = threading.Event()
+        self.last: Callable[[], object] = lambda: None
 
     @property
     def exit_code(self) -> int:
@@ -40,12 +50,9 @@ class Signals:
     def message(self) -> str:
         """What to tell the user."""
         name = "terminated" if self.received == signal.SIGTERM else "interrupted"
-        if self.folder is None:
+        if self.out is None:
             return name
-        return (
-            f"{name}: what was written so far is in {self.folder} "
-            "(--overwrite starts this run anew)"
-        )
+        return f"{name}: what was written so far is in {self.out.folder}; {_how_to_go_on(self.out)}"
 
     def leave(self) -> NoReturn:
         """Tells the user and ends the process now.
@@ -53,6 +60,7 @@ class Signals:
         An ordinary exit would wait for what the devices still compute.
         """
         os.write(2, f"\n{self.message}\n".encode())
+        self.last()
         os._exit(self.exit_code)
 
 
@@ -75,8 +83,10 @@ def answer_signals(grace: float = GRACE_SECONDS) -> Iterator[Signals]:
         yield signals
         return
 
+    interruptions = itertools.count()
+
     def interrupt(number: int, frame: FrameType | None) -> None:
-        if signals.received is None:
+        if next(interruptions) == 0:
             signals.received = number
             raise KeyboardInterrupt
 
@@ -112,9 +122,23 @@ def _watch(ours: socket.socket, signals: Signals, numbers: set[int], grace: floa
             return
         if numbers.intersection(data):
             break
-    number = next(number for number in data if number in numbers)
-    while select.select([ours], [], [], grace)[0]:
-        if not ours.recv(64):
-            return
-    signals.received = number
+    signals.received = next(number for number in data if number in numbers)
+    first = time.monotonic()
+    deadline = first + grace
+    while (now := time.monotonic()) < min(deadline, first + SAVING_SECONDS):
+        if select.select([ours], [], [], 0.05)[0]:
+            data = ours.recv(64)
+            if not data:
+                return
+            if numbers.intersection(data) and now - first > REPEATED_SECONDS:
+                break
+        if signals.saving.is_set():
+            deadline = time.monotonic() + grace
     signals.leave()
+
+
+def _how_to_go_on(out: RunDir) -> str:
+    if not out.continues:
+        return "nothing was saved to continue from: the same command begins anew"
+    epoch = out.saved_epoch
+    return "the same command continues it" + (f" from epoch {epoch}" if epoch else "")

@@ -2,10 +2,11 @@
 
 ```
 config.json         the configuration, resolved: repeats the run
-env.json            versions, devices, commit, command line, time
+env.json            versions, devices, commit, command line, time; of earlier sessions, too
 metrics.jsonl       one row per run and epoch, appended as they come
-runs/000-<label>/   run.json, params.npz, examples.npz: one folder per training
+runs/000-<label>/   run.json, params.npz, examples.npz: one folder per training that has ended
 figures/            PNG and SVG
+checkpoints/        what continuing an unfinished run needs
 summary.json        the results; its presence says that the run is complete
 ```
 
@@ -16,20 +17,18 @@ file but ``metrics.jsonl`` is written under another name and renamed, so it is w
 
 import contextlib
 import dataclasses
-import json
 import os
-import re
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
-from rote.core import InputError, Params, State, unknown_name
-from rote.record.arrays import load_arrays, save_arrays
+from rote.core import InputError, Params, State
+from rote.record import existing, trainings
 from rote.record.environment import environment, now
-from rote.record.files import atomic, canonical, from_json, read_json, to_json, write_json
+from rote.record.metrics import line_of, merge_rows, read_rows, write_rows
+from rote.storage import atomic, load_arrays, read_json, write_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,9 +38,16 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class RunDir:
-    """A folder with all that a run leaves behind. ``create`` makes one, ``open`` finds one."""
+    """A folder with all that a run leaves behind. ``create`` makes one, ``open`` finds one.
+
+    Attributes:
+      folder: where it is.
+      writes: whether this process writes it. Of several processes one does; in the others, the
+        methods that write do nothing.
+    """
 
     folder: Path
+    writes: bool = True
 
     @classmethod
     def create(
@@ -52,11 +58,15 @@ class RunDir:
         command: str | None = None,
         devices: Sequence[str] | None = None,
         overwrite: bool = False,
-    ) -> "RunDir":
+    ) -> Self:
         """Makes the folder and writes ``config.json`` and ``env.json``.
 
         A folder that holds a complete run of the same configuration is found again and returned as
-        it is, with ``complete`` true. One whose run has measured nothing yet is used.
+        it is, with ``complete`` true. An unfinished one is continued; so is one of a configuration
+        that had fewer ``max_epochs``, even a complete one if that limit ended some of its
+        trainings. ``env.json`` then has, under ``earlier``, what it said before, with the old
+        ``max_epochs``. A run that has measured nothing yet, or nothing that could be continued, is
+        begun anew.
 
         Args:
           folder: where; it is made with its parents.
@@ -66,28 +76,27 @@ class RunDir:
           overwrite: remove what an earlier run left in the folder (its own files only).
 
         Raises:
-          InputError: if the folder holds another run, an unfinished one or other files, or cannot
-            be written.
+          InputError: if the folder holds another run or other files, or cannot be written.
         """
         run_dir = cls(Path(folder))
         try:
-            if run_dir._in_use():
-                if not overwrite and run_dir.complete and not run_dir._differences(config):
-                    return run_dir
-                if not overwrite:
-                    run_dir._refuse(config)
-                run_dir._clear()
+            verdict = existing.judge(run_dir.folder, config, overwrite=overwrite)
+            if verdict == "complete":
+                return run_dir
+            env = environment(command, devices)
+            if verdict == "continue":
+                env["earlier"] = run_dir._sessions()
+                run_dir._summary_file.unlink(missing_ok=True)
+            else:
+                existing.clear(run_dir.folder)
+            write_json(run_dir._env_file, env)
             write_json(run_dir._config_file, config)
-            write_json(run_dir.folder / "env.json", environment(command, devices))
         except OSError as error:
-            raise InputError(
-                f"cannot write the run directory {run_dir.folder}: {error.strerror or error}; "
-                "choose another folder with --out"
-            ) from error
+            raise existing.unwritable(run_dir.folder, error) from error
         return run_dir
 
     @classmethod
-    def open(cls, folder: str | os.PathLike[str]) -> "RunDir":
+    def open(cls, folder: str | os.PathLike[str]) -> Self:
         """The run directory at ``folder``, complete or not.
 
         Raises:
@@ -106,7 +115,7 @@ class RunDir:
     @property
     def env(self) -> dict[str, Any]:
         """Where the run happened; see ``environment``."""
-        return read_json(self.folder / "env.json")
+        return read_json(self._env_file)
 
     @property
     def complete(self) -> bool:
@@ -118,11 +127,38 @@ class RunDir:
         """What ``finish`` wrote."""
         return read_json(self._summary_file)
 
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.folder / "checkpoints"
+
+    def holds(self, config: Any) -> bool:
+        """Whether it is a complete run of this configuration.
+
+        Raises:
+          InputError: if ``create`` would refuse the folder.
+        """
+        return existing.judge(self.folder, config) == "complete"
+
+    @property
+    def continues(self) -> bool:
+        """Whether an unfinished run has something to continue from."""
+        return existing.has_checkpoint(self.folder)
+
+    @property
+    def saved_epoch(self) -> int | None:
+        """The epoch from which the newest checkpoint continues, where it can be told."""
+        return existing.saved_epoch(self.folder)
+
+    def note_env(self, **notes: Any) -> None:
+        """Adds to ``env.json`` what is known only later, such as ``mapping="..."``."""
+        if self.writes:
+            write_json(self._env_file, {**self.env, **notes})
+
     def discard_if_unused(self) -> None:
         """Removes the folder where nothing has been measured in it."""
-        if not self._metrics_file.exists() and not self.complete:
-            for file in (self.folder / "env.json", self._config_file):
-                file.unlink(missing_ok=True)
+        if self.writes and not existing.is_used(self.folder):
+            existing.clear(self.folder)
             with contextlib.suppress(OSError):  # not empty, or not ours to remove
                 self.folder.rmdir()
 
@@ -134,12 +170,30 @@ class RunDir:
             same command finds this run again.
           **results: JSON-serializable, such as ``table=rows``.
         """
-        write_json(self._summary_file, {"finished": now(), "text": text, **results})
+        if self.writes:
+            write_json(self._summary_file, {"finished": now(), "text": text, **results})
+
+    def drop_checkpoints(self) -> None:
+        """Removes the checkpoints of a complete run.
+
+        Where trainings ended at ``max_epochs``, what raising it needs is kept.
+        """
+        if self.writes and self.complete:
+            existing.drop_checkpoints(self.folder)
 
     def log(self, row: Mapping[str, Any]) -> None:
-        """Appends a row to ``metrics.jsonl``; it is in the file when the call returns."""
-        with open(self._metrics_file, "a", encoding="utf-8") as file:
-            file.write(json.dumps(to_json(row), allow_nan=False) + "\n")
+        """Appends a row to ``metrics.jsonl``; it is in the file when the call returns.
+
+        Raises:
+          OSError: if it cannot be written.
+        """
+        if not self.writes:
+            return
+        try:
+            with open(self._metrics_file, "ab") as file:
+                file.write(line_of(row))
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._metrics_file)) from error
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows of ``metrics.jsonl``, without a last line that was cut off in writing.
@@ -147,17 +201,35 @@ class RunDir:
         Raises:
           InputError: if another line is not JSON.
         """
-        try:
-            lines = self._metrics_file.read_text(encoding="utf-8").split("\n")
-        except FileNotFoundError:
-            return []
-        rows = []
-        for number, line in enumerate(lines[:-1], 1):
-            try:
-                rows.append(from_json(json.loads(line)))
-            except ValueError as error:
-                raise InputError(f"{self._metrics_file}, line {number}: not JSON") from error
-        return rows
+        return read_rows(self._metrics_file)
+
+    def restore(
+        self,
+        first_run: int,
+        ended: Mapping[int, Sequence[dict[str, Any]]],
+        under_way: Mapping[int, Sequence[dict[str, Any]]],
+    ) -> tuple[list[dict[str, Any]], set[int]]:
+        """Makes rows and trainings agree with what a training of runs begins or goes on from.
+
+        Of the runs from ``first_run`` on, ``metrics.jsonl`` keeps the rows that are given, each
+        once, and ``runs`` the folders of those that ended; see ``merge_rows``.
+
+        Args:
+          first_run: the training's first run.
+          ended: the rows of the runs that ended, by number.
+          under_way: the rows of those that go on.
+
+        Returns:
+          The rows to be logged later, in their turn, and the numbers of the ended runs whose folder
+          is there.
+        """
+        if not self.writes:
+            return [], set(ended)
+        rows = read_rows(self._metrics_file, skip_broken=True)
+        merged = merge_rows(rows, {**ended, **under_way}, under_way.keys(), first_run)
+        if rows or merged.rows:
+            write_rows(self._metrics_file, merged.rows)
+        return merged.held, trainings.keep_only(self.folder / "runs", ended.keys(), first_run)
 
     def save_figure(self, name: str, figure: "Figure") -> Path:
         """Writes ``figures/<name>.png`` and ``.svg``; the same figure gives the same bytes.
@@ -168,6 +240,8 @@ class RunDir:
         import matplotlib
 
         path = self.folder / "figures" / f"{name}.png"
+        if not self.writes:
+            return path
         with atomic(path) as file:
             figure.savefig(file, format="png", dpi=200)
         with (
@@ -194,40 +268,12 @@ class RunDir:
           result: what it produced.
           **columns: what else tells it from the others, such as ``seed=0``.
         """
-        slug = re.sub(r"[^\w.=+-]+", "-", result.label).strip("-")[:60]
-        folder = self.folder / "runs" / f"{index:03d}-{slug}".rstrip("-")
-        kept = {"initial": result.initial} | ({"best": result.best} if result.best else {})
-        trees = {name: {"params": c.params, "state": c.state} for name, c in kept.items()}
-        save_arrays(
-            folder / "params.npz", {"params": result.params, "state": result.state, **trees}
-        )
-        data = result.data
-        labels = {"labels": data.labels, "clean_labels": data.clean_labels}
-        save_arrays(folder / "examples.npz", {**result.record._asdict(), **labels})
-        summary = {
-            "run": index,
-            "label": result.label,
-            **columns,
-            "status": result.status,
-            "error": result.error,
-            "epoch": result.final.epoch,
-            "best_epoch": result.best.epoch if result.best else None,
-            "steps_per_epoch": result.steps_per_epoch,
-            "last": result.history[-1] if result.history else None,
-            "dataset": data.name,
-            "num_classes": data.num_classes,
-            "image_shape": data.image_shape,
-            "provenance": data.provenance,
-            "fingerprint": data.fingerprint,
-        }
-        write_json(folder / "run.json", summary)
+        if self.writes:
+            trainings.save(self.folder / "runs", index, result, columns)
 
     def runs(self) -> list[dict[str, Any]]:
         """The ``run.json`` of every training that has ended, by number."""
-        return sorted(
-            (read_json(path) for path in self.folder.glob("runs/*/run.json")),
-            key=lambda run: run["run"],
-        )
+        return list(trainings.saved(self.folder / "runs").values())
 
     def run(self, run: int | str = 0) -> dict[str, Any]:
         """The ``run.json`` of one training.
@@ -255,13 +301,7 @@ class RunDir:
         Raises:
           InputError: if there is no such training, or it kept no best parameters.
         """
-        if which not in ("final", "initial", "best"):
-            raise unknown_name("which", which, ("final", "initial", "best"))
-        tree = load_arrays(self._run_folder(run) / "params.npz")
-        if which != "final" and which not in tree:
-            raise InputError(f"run {run!r} in {self.folder} kept no {which} parameters")
-        tree = tree if which == "final" else tree[which]
-        return tree["params"], tree["state"]
+        return trainings.load_params(self._run_folder(run), which)
 
     def load_examples(self, run: int | str = 0) -> dict[str, np.ndarray]:
         """The per-example record of a training: ``epochs``, ``predicted``, ``margin`` and labels.
@@ -279,6 +319,10 @@ class RunDir:
         return self.folder / "config.json"
 
     @property
+    def _env_file(self) -> Path:
+        return self.folder / "env.json"
+
+    @property
     def _metrics_file(self) -> Path:
         return self.folder / "metrics.jsonl"
 
@@ -287,51 +331,13 @@ class RunDir:
         return self.folder / "summary.json"
 
     def _run_folder(self, run: int | str) -> Path:
-        files = {path: read_json(path) for path in self.folder.glob("runs/*/run.json")}
-        key = "run" if isinstance(run, int) else "label"
-        for path, ended in files.items():
-            if ended[key] == run:
-                return path.parent
-        known = (str(ended[key]) for ended in files.values())
-        raise unknown_name(f"run in {self.folder}", run, known)
+        return trainings.find(self.folder / "runs", run)
 
-    def _in_use(self) -> bool:
-        """Whether there is something in the folder that must not be lost.
-
-        A run that has measured nothing (it was refused, or stopped while compiling) is not.
-        """
-        if self._config_file.is_file():
-            return self.complete or self._metrics_file.exists()
-        if self.folder.exists() and any(p.name[0] != "." for p in self.folder.iterdir()):
-            raise InputError(
-                f"{self.folder} holds files but no run; choose an empty or new folder with --out"
-            )
-        return False
-
-    def _differences(self, config: Any) -> list[str]:
-        mine, other = self.config, to_json(config)
-        return [
-            key
-            for key in sorted({*mine, *other})
-            if (key in mine) != (key in other) or canonical(mine[key]) != canonical(other[key])
-        ]
-
-    def _refuse(self, config: Any) -> None:
-        differences = self._differences(config)
-        what = (
-            f"a run of another configuration (it differs in {', '.join(differences)})"
-            if differences
-            else "an unfinished run of this configuration"
-        )
-        raise InputError(
-            f"{self.folder} holds {what}; replace it with --overwrite, or choose another --out"
-        )
-
-    def _clear(self) -> None:
-        """Removes the files of a run, ``config.json`` last: what is left is still a run's."""
-        self._summary_file.unlink(missing_ok=True)
-        for folder in ("runs", "figures"):
-            if (self.folder / folder).exists():
-                shutil.rmtree(self.folder / folder)
-        for file in ("metrics.jsonl", "env.json", "config.json"):
-            (self.folder / file).unlink(missing_ok=True)
+    def _sessions(self) -> list[dict[str, Any]]:
+        """What ``env.json`` says of the sessions until now, with their ``max_epochs``."""
+        try:
+            env = self.env
+        except InputError:  # damaged; it is no reason to stop
+            return []
+        earlier = env.pop("earlier", [])
+        return [*earlier, {**env, "max_epochs": self.config.get("max_epochs")}]

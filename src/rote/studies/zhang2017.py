@@ -21,7 +21,7 @@ from rote import data, optim, transforms
 from rote.core import Dataset, InputError, unknown_name
 from rote.studies import catalog
 from rote.studies.config import TrainConfig
-from rote.train import Event, Result, Run, accuracy_reached, fit_runs
+from rote.train import Event, Execution, Result, Run, accuracy_reached, fit_runs
 
 C = TypeVar("C", bound=TrainConfig)
 Row = dict[str, Any]
@@ -183,6 +183,7 @@ def train(
     dataset: Dataset,
     cases: Sequence[Case],
     on_event: Callable[[Event], None] | None = None,
+    execution: Execution | None = None,
 ) -> list[Result]:
     """Trains every case until all its labels are fitted, or ``max_epochs``.
 
@@ -191,6 +192,7 @@ def train(
       dataset: the data set that the cases are made from.
       cases: the trainings.
       on_event: see ``rote.train.fit``.
+      execution: see ``rote.train.fit``.
     """
     settings = settled(config)
     steps_per_epoch = max(1, len(dataset.train.labels) // settings.batch_size)
@@ -219,6 +221,7 @@ def train(
         stop=accuracy_reached(1.0),
         compute_dtype=None if config.compute_dtype == "float32" else config.compute_dtype,
         on_event=on_event,
+        execution=execution,
     )
 
 
