@@ -19,6 +19,7 @@ from rote.train import (
     Started,
     TrainingInterrupted,
     accuracy_reached,
+    cohort,
     epoch_order,
     fit,
     fit_runs,
@@ -26,7 +27,6 @@ from rote.train import (
     order_keys,
     patience,
 )
-from rote.train import cohort
 from rote.transforms import unit_scale
 
 LINEAR = serial(flatten(), dense(4))

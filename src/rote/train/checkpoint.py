@@ -12,9 +12,12 @@ Every process takes part in saving and restoring the runs under way; process 0 w
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
+import math
 import os
+import shutil
 import threading
 import time
 import zlib
@@ -75,8 +78,8 @@ class Store:
 
     Args:
       options: where and how often.
-      manifest: what the call is, as JSON: ``fixed`` must be as it was, a difference in ``noted``
-        is only told.
+      manifest: what the call is, as JSON: ``fixed`` must be as it was, a number in ``at_least`` may
+        have been raised, and a difference in ``noted`` is only told.
 
     Raises:
       InputError: if the folder holds the checkpoints of another call.
@@ -99,7 +102,7 @@ class Store:
         self._number = max(self._manager.all_steps(), default=0)
         self._saved_at, self._saved_epoch = time.monotonic(), 0
         self._check: threading.Thread | None = None
-        self._closed = threading.Event()
+        self._written = threading.Event()
 
     def due(self, epoch: int) -> bool:
         """Whether it is time for the next checkpoint."""
@@ -129,8 +132,10 @@ class Store:
         self._options.saving.set()
         try:
             with self._reported():
+                self._check_space(arrays)
                 self._manager.save(self._number, args=content, force=True)
             if self._writes:
+                self._written.clear()
                 self._check = threading.Thread(
                     target=self._write_checks, args=(self._number,), daemon=True
                 )
@@ -143,9 +148,12 @@ class Store:
         self._options.saving.set()
         try:
             with self._reported():
-                self._manager.wait_until_finished()
-            if self._check is not None:
-                self._check.join()
+                try:
+                    self._manager.wait_until_finished()
+                finally:
+                    self._written.set()
+                    if self._check is not None:
+                        self._check.join()
         finally:
             self._options.saving.clear()
 
@@ -197,7 +205,6 @@ class Store:
         try:
             self.wait()
         finally:
-            self._closed.set()
             self._manager.close()
 
     @property
@@ -210,6 +217,14 @@ class Store:
 
     def _check_file(self, number: int) -> Path:
         return self._folder / "checks" / f"{number}.json"
+
+    def _check_space(self, arrays: Mapping[str, Any]) -> None:
+        """Asks before Orbax is in the middle of it, where a failure takes it minutes."""
+        if not (self._folder / "manifest.json").is_file():
+            raise FileNotFoundError(errno.ENOENT, "the folder has vanished")
+        needed = bytes_of(arrays)
+        if shutil.disk_usage(self._folder).free < needed:
+            raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} for {needed:,} bytes")
 
     def _open_manager(self) -> Any:
         import orbax.checkpoint as ocp
@@ -241,7 +256,7 @@ class Store:
         """Waits, in a thread, until a checkpoint has its final name; then sums up its files."""
         step = self._steps / str(number)
         while not step.is_dir():
-            if self._closed.wait(0.1):
+            if self._written.wait(0.1) and not step.is_dir():  # it could not be written
                 return
         with contextlib.suppress(OSError):
             write_json(self._check_file(number), dict(_checksums(step)))
@@ -268,7 +283,14 @@ class Store:
                 + ("; ..." if len(different) > 3 else "")
                 + "; continue it with the settings it had, or train anew in another folder"
             )
-        self.notes += _differences(before["noted"], now["noted"])
+        for name, limit in before["at_least"].items():
+            if now["at_least"][name] < limit:
+                raise InputError(
+                    f"{name}: {now['at_least'][name]}; {self._folder} holds the checkpoints of a "
+                    f"training to {limit}; give at least that, or train anew in another folder"
+                )
+        for part in ("at_least", "noted"):
+            self.notes += _differences(before[part], now[part])
 
     @contextlib.contextmanager
     def _reported(self) -> Iterator[None]:
@@ -305,6 +327,11 @@ def flatten(tree: Any) -> dict[str, Any]:
 def unflatten(like: Any, flat: Mapping[str, Any]) -> Any:
     """The inverse of ``flatten``, for a tree with the structure of ``like``."""
     return jax.tree.unflatten(jax.tree.structure(like), [flat[name] for name in sorted(flat)])
+
+
+def bytes_of(tree: Any) -> int:
+    """The size of all arrays (or shapes) in a tree, in bytes."""
+    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
 def source_version() -> str:

@@ -203,13 +203,13 @@ def _manifest(call: Call, compute_dtype: str | None, micro_batches: int) -> dict
         "state": shapes_of(call.state),
         "stop": call.settings.stop.init() if call.settings.stop else None,
     }
+    at_least = {"max_epochs": call.settings.max_epochs}
     noted = {
-        "max_epochs": call.settings.max_epochs,
         "execution": call.placement.describe(len(call.runs)),
         "version of jax": jax.__version__,
         "version of the source of rote": source_version(),
     }
-    return {"fixed": fixed, "noted": noted}
+    return {"fixed": fixed, "at_least": at_least, "noted": noted}
 
 
 def _state_shapes(

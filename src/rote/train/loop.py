@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rote.core import Dataset, InputError
-from rote.train.checkpoint import Store
+from rote.train.checkpoint import Store, bytes_of
 from rote.train.cohort import Cohort, Moment, Settings, Task
 from rote.train.events import Advanced, Evaluated, Event, Finished, Resumed, Started
-from rote.train.placement import Execution, Placement, bytes_of, memory_budget
+from rote.train.placement import Execution, Placement, memory_budget
 from rote.train.processes import agreed, anywhere, deferred_signals
 from rote.train.program import Program
 from rote.train.result import Result, Run, TrainingInterrupted

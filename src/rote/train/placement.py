@@ -15,7 +15,6 @@ of it. The rule, where ``Execution`` leaves it open:
 
 import contextlib
 import dataclasses
-import math
 import os
 import re
 from pathlib import Path
@@ -182,8 +181,3 @@ def _free_memory() -> int:
 def _divisors(number: int, everything: bool) -> list[int]:
     """The candidates for a number of devices: any, or those that leave none over."""
     return [d for d in range(1, number + 1) if not everything or number % d == 0]
-
-
-def bytes_of(tree: object) -> int:
-    """The size of all arrays (or shapes) in a tree, in bytes."""
-    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))

@@ -1,6 +1,6 @@
 """What a checkpoint holds: moments and ended runs as dicts of arrays and JSON, and back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -59,7 +59,10 @@ def restore_moment(cohort: Cohort, like: TrainState, content: Content) -> Moment
         {run: float(arrays["loss_sum"][slot]) for run, slot in slots.items()},
         meta["epoch"],
         meta["taken"],
-        {run: _log(arrays["logs"][str(run)], meta["logs"][str(run)]) for run in runs},
+        {
+            run: _log(arrays.get("logs", {}).get(str(run), {}), meta["logs"][str(run)])
+            for run in runs
+        },
         meta["seconds"],
     )
 
@@ -134,7 +137,9 @@ def continue_ended(
 
 
 def _log_content(log: RunLog, task: Task) -> Content:
-    arrays: dict[str, Any] = {"record": as_record(log.recorded, task)._asdict()}
+    arrays: dict[str, Any] = {}
+    if log.recorded:
+        arrays["record"] = as_record(log.recorded, task)._asdict()
     if log.best is not None:
         arrays["best"] = log.best.trees()
     meta = {
@@ -147,10 +152,11 @@ def _log_content(log: RunLog, task: Task) -> Content:
 
 
 def _log(arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> RunLog:
-    record = arrays["record"]
     best = Checkpoint(meta["best_epoch"], **arrays["best"]) if "best" in arrays else None
-    columns: Sequence[np.ndarray] = [record[name] for name in ("epochs", "predicted", "margin")]
-    recorded = tuple((int(e), p, m) for e, p, m in zip(*columns, strict=True))
+    recorded: tuple[tuple[int, np.ndarray, np.ndarray], ...] = ()
+    if "record" in arrays:
+        columns = (arrays["record"][name] for name in Record._fields)
+        recorded = tuple((int(e), p, m) for e, p, m in zip(*columns, strict=True))
     return RunLog(tuple(meta["history"]), recorded, meta["stop_state"], best)
 
 
