@@ -83,12 +83,12 @@ def exit_code(*argv: str, run: Callable[..., None] = run, **options: Any) -> int
 
 def test_precedence_is_preset_then_file_then_flags(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
-    file.write_text(json.dumps({"max_epochs": 7, "seeds": [5, 6], "learning_rate": 1}))
+    file.write_text(json.dumps({"max_epochs": 7, "seeds": [5, 6], "learning_rate": [1]}))
     assert parse([], PRESETS)[0] == PRESETS["smoke"]
     assert parse(["--preset", "paper"], PRESETS)[0] == PRESETS["paper"]
     from_paper = parse(["--config", str(file), "--preset=paper"], PRESETS)[0]
     assert from_paper == dataclasses.replace(
-        PRESETS["paper"], max_epochs=7, seeds=(5, 6), learning_rate=1.0
+        PRESETS["paper"], max_epochs=7, seeds=(5, 6), learning_rate=(1.0,)
     )
     flags = ["--max-epochs", "9", "--no-augment", "--corruptions", ".5"]
     config = parse(["--preset", "paper", "--config", str(file), *flags], PRESETS)[0]
@@ -197,7 +197,7 @@ def test_bad_config_files(values: object, message: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "config", [*PRESETS.values(), Config(corruptions=(), label_seed=3, learning_rate=0.25)]
+    "config", [*PRESETS.values(), Config(corruptions=(), label_seed=3, learning_rate=(0.25,))]
 )
 def test_config_round_trip(config: Config, tmp_path: Path) -> None:
     file = tmp_path / "config.json"
@@ -206,14 +206,14 @@ def test_config_round_trip(config: Config, tmp_path: Path) -> None:
 
 
 def test_default_out_follows_from_the_configuration_alone() -> None:
-    here = default_out("zhang2017/sweep", TrainConfig(seeds=(0, 1), learning_rate=0.1))
+    here = default_out("zhang2017/sweep", TrainConfig(seeds=(0, 1), learning_rate=(0.1,)))
     assert here.parent == Path("runs/zhang2017/sweep")
     assert (
         here.name.startswith("digits-mlp_1x512-") and len(here.name) == len("digits-mlp_1x512-") + 8
     )
     program = (
         "from rote.cli.config import *; from rote.studies.config import *;"
-        "print(default_out('zhang2017/sweep', TrainConfig(learning_rate=0.1, seeds=(0, 1))))"
+        "print(default_out('zhang2017/sweep', TrainConfig(learning_rate=(0.1,), seeds=(0, 1))))"
     )
     there = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, env=ENVIRONMENT
@@ -226,7 +226,7 @@ def test_default_out_follows_from_the_configuration_alone() -> None:
 
 
 def resolve(config: Config) -> Config:
-    return dataclasses.replace(config, learning_rate=config.learning_rate or 1)
+    return dataclasses.replace(config, learning_rate=config.learning_rate or (1,))
 
 
 def test_a_run_is_recorded_resolved_and_found_again(capsys: pytest.CaptureFixture[str]) -> None:
@@ -240,7 +240,7 @@ def test_a_run_is_recorded_resolved_and_found_again(capsys: pytest.CaptureFixtur
     first = capsys.readouterr().out
     (folder,) = Path("runs/tests/test_cli").iterdir()
     out = RunDir.open(folder)
-    assert out.config["learning_rate"] == 1.0
+    assert out.config["learning_rate"] == [1.0]
     assert out.config["seeds"] == [3, 4]
     assert out.summary["seeds"] == [3, 4]
     assert [run["label"] for run in out.runs()] == ["seed 3", "seed 4"]

@@ -69,26 +69,40 @@ def run(config: Config, out: cli.Job) -> None:
     progress = cli.Progress(out, columns={case.label: case.factors for case in cases})
     results = zhang2017.train(config, dataset, cases, progress, out.execution)
     table = zhang2017.outcomes(cases, results, config)
-    curves = zhang2017.grouped(zhang2017.curves(cases, results), "corruption")
-    summary = [
+    curves = zhang2017.by_learning_rate(zhang2017.curves(cases, results))
+    title = zhang2017.title(config, dataset)
+    summary = []
+    for rate, part in zhang2017.by_learning_rate(table).items():
+        summary += _summary(part, curves[rate], config)
+        figure = viz.corruption_sweep(
+            part, num_classes=dataset.num_classes, title=f"{title} {rate}".strip()
+        )
+        out.save_figure(f"corruption_sweep {rate}".strip().replace(" ", "_"), figure)
+    out.finish(cli.format_table(summary), table=table, summary=summary)
+
+
+def _summary(
+    table: list[zhang2017.Row], curves: list[zhang2017.Row], config: Config
+) -> list[zhang2017.Row]:
+    """A row per corruption: means and spreads over the seeds."""
+    by_corruption = zhang2017.grouped(curves, "corruption")
+    return [
         {
+            **{name: rows[0][name] for name in ("learning_rate",) if name in rows[0]},
             "corruption": f"{corruption:g}",
             "epochs to fit": cli.mean_sd(
                 [row["epochs_to_fit"] for row in rows], above=f"> {config.max_epochs}"
             ),
             "steps to fit": cli.mean_sd([row["steps_to_fit"] for row in rows], digits=0),
             f"train accuracy, epoch {config.at_epoch}": cli.mean_sd(
-                zhang2017.train_accuracy_at(curves[corruption], config.at_epoch), percent=True
+                zhang2017.train_accuracy_at(by_corruption[corruption], config.at_epoch),
+                percent=True,
             ),
             "train accuracy": cli.mean_sd([row["train_accuracy"] for row in rows], percent=True),
             "test error": cli.mean_sd([row["test_error"] for row in rows], percent=True),
         }
         for corruption, rows in zhang2017.grouped(table, "corruption").items()
     ]
-    title = zhang2017.title(config, dataset)
-    figure = viz.corruption_sweep(table, num_classes=dataset.num_classes, title=title)
-    out.save_figure("corruption_sweep", figure)
-    out.finish(cli.format_table(summary), table=table, summary=summary)
 
 
 if __name__ == "__main__":

@@ -80,6 +80,7 @@ def run(config: Config, out: cli.Job) -> None:
     table = zhang2017.outcomes(cases, results, config)
     summary = [
         {
+            **{name: rows[0][name] for name in ("learning_rate",) if name in rows[0]},
             "condition": condition,
             "epochs to fit": cli.mean_sd(
                 [row["epochs_to_fit"] for row in rows], above=f"> {config.max_epochs}"
@@ -88,12 +89,15 @@ def run(config: Config, out: cli.Job) -> None:
             "train accuracy": cli.mean_sd([row["train_accuracy"] for row in rows], percent=True),
             "test accuracy": cli.mean_sd([row["test_accuracy"] for row in rows], percent=True),
         }
-        for condition, rows in zhang2017.grouped(table, "condition").items()
+        for part in zhang2017.by_learning_rate(table).values()
+        for condition, rows in zhang2017.grouped(part, "condition").items()
     ]
     title = zhang2017.title(config, dataset)
     curves = [row for row in zhang2017.curves(cases, results) if row["epoch"] > 0]
-    for metric in ("train_loss", "train_accuracy", "test_accuracy"):
-        out.save_figure(metric, viz.learning_curves(curves, metric=metric, title=title))
+    for rate, part in zhang2017.by_learning_rate(curves).items():
+        for metric in ("train_loss", "train_accuracy", "test_accuracy"):
+            figure = viz.learning_curves(part, metric=metric, title=f"{title} {rate}".strip())
+            out.save_figure(f"{metric} {rate}".strip().replace(" ", "_"), figure)
     out.finish(cli.format_table(summary), table=table, summary=summary)
 
 

@@ -64,7 +64,7 @@ def test_the_run_directory_holds_everything(sweep):
     assert sweep.complete
     assert {path.name for path in sweep.figures()} == {"corruption_sweep.png"}
     assert (sweep.folder / "figures" / "corruption_sweep.svg").stat().st_size > 1000
-    assert sweep.config["learning_rate"] == 0.1  # resolved
+    assert sweep.config["learning_rate"] == [0.1]  # resolved
     runs = sweep.runs()
     assert len(runs) == 15
     assert runs[-1]["provenance"][-1] == {
@@ -205,6 +205,6 @@ def test_presets_resolve(name):
     paper = presets["paper"]
     assert (paper.dataset, paper.model, paper.num_train) == ("cifar10", "inception_small", None)
     resolved = zhang2017.resolve(paper)
-    assert (resolved.learning_rate, resolved.learning_rate_decay) == (0.1, 0.95)
-    assert zhang2017.resolve(dataclasses.replace(paper, model="mlp_3x512")).learning_rate == 0.01
+    assert (resolved.learning_rate, resolved.learning_rate_decay) == ((0.1,), 0.95)
+    assert zhang2017.resolve(dataclasses.replace(paper, model="mlp_3x512")).learning_rate == (0.01,)
     assert json.loads(json.dumps(paper.seeds)) == [0, 1, 2]

@@ -74,7 +74,7 @@ def test_resolve_takes_the_recipe_and_leaves_what_is_given():
     assert zhang2017.settled(config) == recipe._replace(batch_size=64)
     assert zhang2017.resolve(config) == config
     paper = zhang2017.resolve(TrainConfig(dataset="cifar10", model="inception_small"))
-    assert (paper.learning_rate, paper.learning_rate_decay) == (0.1, 0.95)
+    assert (paper.learning_rate, paper.learning_rate_decay) == ((0.1,), 0.95)
     other = zhang2017.resolve(TrainConfig(dataset="mnist", model="mlp_3x512"))
     assert zhang2017.settled(other) == zhang2017.DEFAULT_RECIPE
     adam = zhang2017.resolve(TrainConfig(optimizer="adam"))
@@ -86,7 +86,7 @@ def test_resolve_takes_the_recipe_and_leaves_what_is_given():
 
 
 def test_a_label_seed_fixes_the_labels_of_all_runs():
-    free = TrainConfig(seeds=(0, 1))
+    free = zhang2017.resolve(TrainConfig(seeds=(0, 1)))
     fixed = dataclasses.replace(free, label_seed=5)
     a, b = zhang2017.corruption_cases(DIGITS, [0.5], free)
     assert (a.seed, b.seed) == (0, 1)
@@ -94,6 +94,21 @@ def test_a_label_seed_fixes_the_labels_of_all_runs():
     c, d = zhang2017.corruption_cases(DIGITS, [0.5], fixed)
     np.testing.assert_array_equal(c.make().train.labels, d.make().train.labels)
     assert c.make().provenance[-1]["seed"] == 5
+
+
+def test_each_learning_rate_is_tried_with_each_seed():
+    config = TrainConfig(seeds=(0, 1), learning_rate=(0.1, 0.01))
+    cases = zhang2017.corruption_cases(DIGITS, [0.5, 1.0], zhang2017.resolve(config))
+    assert len({case.label for case in cases}) == len(cases) == 8
+    assert cases[2].label == "corruption=0.5 learning_rate=0.01 seed=0"
+    assert cases[2].factors == {"corruption": 0.5, "learning_rate": 0.01, "seed": 0}
+    assert [case.learning_rate for case in cases[:4]] == [0.1, 0.1, 0.01, 0.01]
+    parts = zhang2017.by_learning_rate([case.factors for case in cases])
+    assert {name: len(rows) for name, rows in parts.items()} == {
+        "learning_rate=0.1": 4,
+        "learning_rate=0.01": 4,
+    }
+    assert list(zhang2017.by_learning_rate([{"seed": 0}])) == [""]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +119,8 @@ def test_a_label_seed_fixes_the_labels_of_all_runs():
         ("label_seed", -2, "seed: -2; expected an integer >= 0"),
         ("batch_size", 0, "batch_size: 0; expected at least 1"),
         ("max_epochs", 0, "max_epochs: 0; expected at least 1"),
-        ("learning_rate", -0.1, "learning_rate: -0.1; expected a positive"),
+        ("learning_rate", (), "learning_rate: none; expected one or more different"),
+        ("learning_rate", (-0.1,), "learning_rate: -0.1; expected a positive"),
         ("learning_rate_decay", 0.0, "learning_rate_decay: 0.0; expected a positive"),
         ("weight_decay", -1.0, "weight_decay: -1.0; expected 0 or"),
     ],

@@ -26,8 +26,10 @@ class TrainConfig:
     """Seed of the label and pixel randomisation; None: the run's seed."""
     batch_size: int | None = None
     """Examples per step."""
-    learning_rate: float | None = None
-    """Initial learning rate."""
+    micro_batches: int = 1
+    """Compute each batch in so many parts, to need less memory."""
+    learning_rate: tuple[float, ...] | None = None
+    """Initial learning rate; several are trained side by side, each with every seed."""
     learning_rate_decay: float | None = None
     """Factor on the learning rate after every epoch; 1 keeps it constant."""
     weight_decay: float = 0.0
@@ -49,16 +51,28 @@ class TrainConfig:
         for seed in (*self.seeds, self.label_seed or 0):
             if seed < 0:
                 raise InputError(f"seed: {seed}; expected an integer >= 0")
-        for name in ("num_train", "batch_size", "max_epochs"):
+        for name in ("num_train", "batch_size", "max_epochs", "micro_batches"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name}: {value}; expected at least 1")
-        for name in ("learning_rate", "learning_rate_decay"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise InputError(f"{name}: {value}; expected a positive number")
+        if self.learning_rate is not None:
+            check_list("learning_rate", self.learning_rate)
+        for rate in self.learning_rate or ():
+            check_positive("learning_rate", rate)
+        if self.learning_rate_decay is not None:
+            check_positive("learning_rate_decay", self.learning_rate_decay)
         if not 0 <= self.weight_decay < math.inf:
             raise InputError(f"weight_decay: {self.weight_decay}; expected 0 or a positive number")
+
+
+def check_positive(name: str, value: float) -> None:
+    """Checks that a number is positive and finite.
+
+    Raises:
+      InputError: if not.
+    """
+    if not 0 < value < math.inf:
+        raise InputError(f"{name}: {value}; expected a positive number")
 
 
 def check_list(name: str, values: Sequence[object]) -> None:

@@ -11,7 +11,7 @@ with the remainder dropped.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -33,30 +33,30 @@ class Recipe(NamedTuple):
     The README of the experiment says which of them have been run, and what they reached.
 
     Attributes:
-      learning_rate: initial learning rate.
+      learning_rate: initial learning rates; each is tried.
       max_epochs: epochs after which a run counts as not fitted.
       learning_rate_decay: factor per epoch.
       batch_size: examples per step.
     """
 
-    learning_rate: float
+    learning_rate: tuple[float, ...]
     max_epochs: int
     learning_rate_decay: float = 1.0
     batch_size: int = 128
 
 
-PAPER_INCEPTION = Recipe(0.1, 300, learning_rate_decay=0.95)
-PAPER_ALEXNET = Recipe(0.01, 300, learning_rate_decay=0.95)
+PAPER_INCEPTION = Recipe((0.1,), 300, learning_rate_decay=0.95)
+PAPER_ALEXNET = Recipe((0.01,), 300, learning_rate_decay=0.95)
 RECIPES: dict[tuple[str, str], Recipe] = {
-    ("digits", "mlp_1x512"): Recipe(0.1, 400),
-    ("digits", "cnn"): Recipe(0.02, 200),
-    ("cifar10", "cnn_16_32"): Recipe(0.005, 200),
+    ("digits", "mlp_1x512"): Recipe((0.1,), 400),
+    ("digits", "cnn"): Recipe((0.02,), 200),
+    ("cifar10", "cnn_16_32"): Recipe((0.005,), 200),
     ("cifar10", "alexnet_small"): PAPER_ALEXNET,
     ("cifar10", "inception_small"): PAPER_INCEPTION,
     ("cifar10", "inception_small_no_bn"): PAPER_INCEPTION,
 }
-ADAM_LEARNING_RATE = 0.001
-DEFAULT_RECIPE = Recipe(0.01, 300)
+ADAM_LEARNING_RATE = (0.001,)
+DEFAULT_RECIPE = Recipe((0.01,), 300)
 """For every other pair: the paper's rate for MLPs, constant. Its decay of 0.95 leaves a hundredth
 of the rate after 90 epochs, too early for random labels of small sets or of MNIST."""
 
@@ -68,12 +68,14 @@ class Case(NamedTuple):
       label: names the run.
       factors: what distinguishes it in tables and figures, such as ``{"corruption": 0.5}``.
       seed: of initialization and data order.
+      learning_rate: initial learning rate.
       make: makes the data set that it trains on, when its turn has come.
     """
 
     label: str
     factors: dict[str, Any]
     seed: int
+    learning_rate: float
     make: Callable[[], Dataset]
 
 
@@ -144,16 +146,14 @@ def corruption_cases(
         if not 0 <= corruption <= 1:
             raise InputError(f"corruptions: {corruption}; expected probabilities in [0, 1]")
     return [
-        Case(
-            f"corruption={corruption:g} seed={seed}",
-            {"corruption": corruption, "seed": seed},
-            seed,
-            functools.partial(
-                data.random_labels, dataset, corruption, seed=_label_seed(config, seed)
-            ),
-        )
+        case
         for corruption in corruptions
-        for seed in config.seeds
+        for case in _cases(
+            f"corruption={corruption:g}",
+            {"corruption": corruption},
+            functools.partial(data.random_labels, dataset, corruption),
+            config,
+        )
     ]
 
 
@@ -167,15 +167,34 @@ def condition_cases(dataset: Dataset, conditions: Sequence[str], config: TrainCo
         if condition not in data.CONDITIONS:
             raise unknown_name("condition", condition, data.CONDITIONS)
     return [
-        Case(
-            f"{condition} seed={seed}",
-            {"condition": condition, "seed": seed},
-            seed,
-            functools.partial(data.corrupt, dataset, condition, seed=_label_seed(config, seed)),
-        )
+        case
         for condition in conditions
-        for seed in config.seeds
+        for case in _cases(
+            condition,
+            {"condition": condition},
+            functools.partial(data.corrupt, dataset, condition),
+            config,
+        )
     ]
+
+
+def _cases(
+    label: str, factors: dict[str, Any], make: Callable[..., Dataset], config: TrainConfig
+) -> Iterator[Case]:
+    """One setting with every learning rate and seed; the rate is a factor where it differs."""
+    rates = settled(config).learning_rate
+    for rate in rates:
+        differs = {"learning_rate": rate} if len(rates) > 1 else {}
+        name = f"{label} learning_rate={rate:g}" if differs else label
+        for seed in config.seeds:
+            label_seed = seed if config.label_seed is None else config.label_seed
+            yield Case(
+                f"{name} seed={seed}",
+                {**factors, **differs, "seed": seed},
+                seed,
+                rate,
+                functools.partial(make, seed=label_seed),
+            )
 
 
 def train(
@@ -210,7 +229,7 @@ def train(
             Run(
                 init_seed=case.seed,
                 dataset=case.make,
-                hparams={"learning_rate": settings.learning_rate},
+                hparams={"learning_rate": case.learning_rate},
                 label=case.label,
             )
             for case in cases
@@ -220,6 +239,7 @@ def train(
         transform=preprocessing(dataset.image_shape, config.augment),
         stop=accuracy_reached(1.0),
         compute_dtype=None if config.compute_dtype == "float32" else config.compute_dtype,
+        micro_batches=config.micro_batches,
         on_event=on_event,
         execution=execution,
     )
@@ -287,11 +307,16 @@ def grouped(rows: Sequence[Row], factor: str) -> dict[Any, list[Row]]:
     return groups
 
 
+def by_learning_rate(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """The rows by their learning rate, in words; all under ``""`` where it does not differ."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        rate = row.get("learning_rate")
+        groups.setdefault("" if rate is None else f"learning_rate={rate:g}", []).append(row)
+    return groups
+
+
 def train_accuracy_at(rows: Sequence[Row], epoch: int) -> list[float]:
     """Train accuracy of each seed at an epoch, or at its run's end where that came before."""
     by_seed = {row["seed"]: row["train_accuracy"] for row in rows if row["epoch"] <= epoch}
     return list(by_seed.values())
-
-
-def _label_seed(config: TrainConfig, seed: int) -> int:
-    return seed if config.label_seed is None else config.label_seed
