@@ -105,11 +105,12 @@ def test_create_writes_config_and_environment(tmp_path: Path) -> None:
     assert RunDir.open(out.folder) == out
 
 
-def test_environment_finds_the_devices_and_the_command() -> None:
+def test_environment_finds_the_devices_and_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "orig_argv", ["python", "my study.py", "--seeds", "0"])
     found = environment()
     assert found["devices"]
     assert all(isinstance(device, str) for device in found["devices"])
-    assert "pytest" in found["command"]
+    assert found["command"] == "python 'my study.py' --seeds 0"
     commit = found["commit"]
     assert commit is None or (len(commit["id"]) == 40 and isinstance(commit["dirty"], bool))
 
