@@ -24,8 +24,8 @@ from rote.train import (
     TrainingInterrupted,
     accuracy_reached,
     any_of,
-    cohort,
     fit_runs,
+    pace,
     patience,
 )
 from rote.transforms import unit_scale
@@ -66,7 +66,7 @@ def whole(noise, cached={}):  # noqa: B006
 @pytest.fixture(autouse=True)
 def short_chunks(monkeypatch):
     """A few steps each, so that an interruption falls into the middle of an epoch."""
-    monkeypatch.setattr(cohort, "CHUNK_SECONDS", 0.002)
+    monkeypatch.setattr(pace, "CHUNK_SECONDS", 0.002)
 
 
 def same(results, others):

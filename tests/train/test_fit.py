@@ -19,12 +19,12 @@ from rote.train import (
     Started,
     TrainingInterrupted,
     accuracy_reached,
-    cohort,
     epoch_order,
     fit,
     fit_runs,
     make_forward,
     order_keys,
+    pace,
     patience,
 )
 from rote.transforms import unit_scale
@@ -66,9 +66,9 @@ def test_agrees_with_sgd_written_by_hand(noise):
 
 
 def test_the_size_of_a_chunk_changes_nothing(noise, monkeypatch):
-    monkeypatch.setattr(cohort, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(pace, "CHUNK_SECONDS", 0.0)
     steps = fit(CNN, optax.sgd(0.1, 0.9), noise, seed=0, max_epochs=2, **SETTINGS)
-    monkeypatch.setattr(cohort, "CHUNK_SECONDS", 1e9)
+    monkeypatch.setattr(pace, "CHUNK_SECONDS", 1e9)
     epochs = fit(CNN, optax.sgd(0.1, 0.9), noise, seed=0, max_epochs=2, **SETTINGS)
     same(steps, epochs)
 
@@ -248,7 +248,7 @@ def test_patience_keeps_the_best_parameters(noise):
 
 @pytest.mark.parametrize("chunk_seconds", [0.0, 1e9])
 def test_a_loss_that_stops_being_finite_ends_the_run_soundly(noise, monkeypatch, chunk_seconds):
-    monkeypatch.setattr(cohort, "CHUNK_SECONDS", chunk_seconds)
+    monkeypatch.setattr(pace, "CHUNK_SECONDS", chunk_seconds)
 
     def exploding(step):  # the update of step 12 (counted from 1) ruins the parameters
         return jax.numpy.where(step == 11, float("inf"), 0.01)

@@ -14,7 +14,7 @@ from rote.combinators import serial
 from rote.core import InputError
 from rote.layers import activation, batch_norm, conv, dense, dropout, flatten
 from rote.train import Advanced, Execution, Run, Started, accuracy_reached, fit_runs
-from rote.train.cohort import arrange
+from rote.train.moment import arrange
 from rote.train.placement import choose_placement
 from rote.transforms import unit_scale
 

@@ -13,9 +13,7 @@ Every process takes part in saving and restoring the runs under way; process 0 w
 import contextlib
 import dataclasses
 import errno
-import hashlib
 import json
-import math
 import os
 import shutil
 import threading
@@ -30,7 +28,6 @@ import numpy as np
 
 from rote.core import InputError
 from rote.storage import (
-    canonical,
     from_json,
     load_arrays,
     read_json,
@@ -38,7 +35,9 @@ from rote.storage import (
     to_json,
     write_json,
 )
+from rote.train.manifest import check_manifest
 from rote.train.processes import agreed, anywhere
+from rote.train.trees import bytes_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,8 +77,7 @@ class Store:
 
     Args:
       options: where and how often.
-      manifest: what the call is, as JSON: ``fixed`` must be as it was, a number in ``at_least`` may
-        have been raised, and a difference in ``noted`` is only told.
+      manifest: what the call is; see ``rote.train.manifest``.
 
     Raises:
       InputError: if the folder holds the checkpoints of another call.
@@ -93,7 +91,7 @@ class Store:
         manifest_file = self._folder / "manifest.json"
         if manifest_file.is_file():
             before = read_json(manifest_file)
-            self._compare(before, to_json(manifest))
+            self.notes += check_manifest(before, to_json(manifest), self._folder)
         with self._reported():
             self._folder.mkdir(parents=True, exist_ok=True)
             if self._writes:
@@ -274,24 +272,6 @@ class Store:
         changed = [name for name, check in expected.items() if found.get(name) != check]
         return f"{changed[0]} has changed" if changed else None
 
-    def _compare(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-        different = _differences(before["fixed"], now["fixed"])
-        if different:
-            raise InputError(
-                f"{self._folder} holds the checkpoints of another training: "
-                + "; ".join(different[:3])
-                + ("; ..." if len(different) > 3 else "")
-                + "; continue it with the settings it had, or train anew in another folder"
-            )
-        for name, limit in before["at_least"].items():
-            if now["at_least"][name] < limit:
-                raise InputError(
-                    f"{name}: {now['at_least'][name]}; {self._folder} holds the checkpoints of a "
-                    f"training to {limit}; give at least that, or train anew in another folder"
-                )
-        for part in ("at_least", "noted"):
-            self.notes += _differences(before[part], now[part])
-
     @contextlib.contextmanager
     def _reported(self) -> Iterator[None]:
         """Failures to write as one kind of error that says where."""
@@ -304,64 +284,6 @@ class Store:
                 f"cannot write the checkpoint in {self._folder}: {what}; the last good one is "
                 "kept, and the same command continues from it"
             ) from error
-
-
-def shapes_of(tree: Any) -> dict[str, str]:
-    """Path, dtype and shape of every array in a tree.
-
-    >>> shapes_of({"kernel": np.zeros((2, 3), np.float32)})
-    {"['kernel']": 'float32[2,3]'}
-    """
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {
-        jax.tree_util.keystr(path): f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]"
-        for path, leaf in leaves
-    }
-
-
-def flatten(tree: Any) -> dict[str, Any]:
-    """A tree of any containers as one dict, by the number of the leaf."""
-    return {f"{number:04d}": leaf for number, leaf in enumerate(jax.tree.leaves(tree))}
-
-
-def unflatten(like: Any, flat: Mapping[str, Any]) -> Any:
-    """The inverse of ``flatten``, for a tree with the structure of ``like``."""
-    return jax.tree.unflatten(jax.tree.structure(like), [flat[name] for name in sorted(flat)])
-
-
-def bytes_of(tree: Any) -> int:
-    """The size of all arrays (or shapes) in a tree, in bytes."""
-    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
-
-
-def source_version() -> str:
-    """Eight hex digits that follow from the source of this package."""
-    folder = Path(__file__).parents[1]
-    digest = hashlib.sha256()
-    for file in sorted(folder.rglob("*.py")):
-        digest.update(file.relative_to(folder).as_posix().encode() + file.read_bytes())
-    return digest.hexdigest()[:8]
-
-
-def _differences(before: Any, now: Any, path: str = "") -> list[str]:
-    """What differs between two JSON values, one line each."""
-    if isinstance(before, Mapping) and isinstance(now, Mapping):
-        return [
-            line
-            for key in dict.fromkeys([*before, *now])
-            for line in _differences(before.get(key), now.get(key), f"{path} {key}".strip())
-        ]
-    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
-        return [
-            line
-            for number, pair in enumerate(zip(before, now, strict=True))
-            for line in _differences(*pair, f"{path} {number}")
-        ]
-    if canonical(before) == canonical(now):
-        return []
-    if isinstance(before, list) and isinstance(now, list):
-        return [f"{len(before)} {path} before, {len(now)} now"]
-    return [f"{path} was {before}, is {now}"]
 
 
 def _checksums(folder: Path) -> Iterator[tuple[str, str]]:

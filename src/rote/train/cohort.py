@@ -1,117 +1,33 @@
-"""Runs that are trained together, and the pure steps from one moment of theirs to the next.
+"""Runs that are trained together, and the steps from one moment of theirs to the next."""
 
-A ``Moment`` is a value: nothing in it changes in place. Whoever holds one can go on from it, save
-it, or go back to it.
-"""
-
-import contextlib
-import dataclasses
 import functools
 import math
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import jax
 import numpy as np
 
-from rote.core import Dataset
 from rote.train.evaluate import make_metrics
-from rote.train.feed import Feed, Labelled, Resident, Streamed, put, put_images, to_host
+from rote.train.feed import put, to_host
+from rote.train.moment import (
+    Moment,
+    RunLog,
+    Settings,
+    Task,
+    arrange,
+    as_record,
+    occupied,
+    one_slot,
+    plain_keys,
+)
+from rote.train.pace import Pace
 from rote.train.placement import RUN, Placement
-from rote.train.processes import agreed
-from rote.train.program import PerExample, Program, evaluation_batch, order_keys
-from rote.train.result import Checkpoint, DataRecord, Record, Result, Row, Run
+from rote.train.program import PerExample, Program, evaluation_batch
+from rote.train.result import Checkpoint, DataRecord, Result, Row
+from rote.train.slots import Seating
 from rote.train.step import TrainState
-from rote.train.stop import StopRule
-
-CHUNK_SECONDS = 0.5
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Task:
-    """A run with the data it uses.
-
-    Attributes:
-      index: the run's number within the call.
-      run: the run.
-      dataset: what it trains and tests on.
-      examples: ``[n]`` int32, the training examples it trains on.
-    """
-
-    index: int
-    run: Run
-    dataset: Dataset
-    examples: np.ndarray
-
-
-class Settings(NamedTuple):
-    """What holds for every run of a call."""
-
-    batch_size: int
-    max_epochs: int
-    steps_per_epoch: int
-    stop: StopRule | None
-    record: str
-
-
-class RunLog(NamedTuple):
-    """What the host knows of a run.
-
-    Attributes:
-      history: its rows.
-      recorded: ``(epoch, predicted [N], margin [N])`` of the training examples, by epoch.
-      stop_state: the stop rule's state.
-      best: the best parameters by the stop rule.
-      status: why the run has ended; ``None`` while it goes on.
-      error: one line, where it diverged.
-      final: parameters and state at the end, once it has ended.
-    """
-
-    history: tuple[Row, ...] = ()
-    recorded: tuple[tuple[int, np.ndarray, np.ndarray], ...] = ()
-    stop_state: Any = None
-    best: Checkpoint | None = None
-    status: str | None = None
-    error: str | None = None
-    final: Checkpoint | None = None
-
-
-class Moment(NamedTuple):
-    """Where the runs of a cohort stand between two compiled calls.
-
-    Attributes:
-      slots: per slot of the run axis the index of its run, ``None`` where it is idle.
-      train: the states, with a leading axis of slots.
-      loss_sum: ``[S]``, mini-batch losses of the epoch so far.
-      epoch: the epoch under way, from 1; 0 before the first evaluation.
-      taken: steps of the epoch taken; all of them when the evaluation is due.
-      logs: by run, of those in the slots.
-      seconds: training time so far.
-    """
-
-    slots: tuple[int | None, ...]
-    train: TrainState
-    loss_sum: jax.Array
-    epoch: int
-    taken: int
-    logs: Mapping[int, RunLog]
-    seconds: float
-
-    @property
-    def active(self) -> list[int]:
-        """The runs that go on, in the order of the call."""
-        return sorted(run for run in self.slots if run is not None)
-
-
-class Slots(NamedTuple):
-    """What belongs to the runs in the slots, on the devices."""
-
-    feed: Feed
-    hparams: dict[str, jax.Array]
-    shuffle_keys: jax.Array
-    examples: jax.Array
-    active: jax.Array
 
 
 class Cohort:
@@ -135,21 +51,8 @@ class Cohort:
     ) -> None:
         self.tasks = {task.index: task for task in tasks}
         self._program, self._placement, self._settings = program, placement, settings
-        self._stream = stream
-        self._row = {task.index: row for row, task in enumerate(tasks)}
+        self._seating = Seating(placement, settings, tasks, stream)
         self._metrics = {task.index: make_metrics(task.dataset, task.examples) for task in tasks}
-        self._splits = tuple(
-            Labelled.of([(split.images, split.labels) for split in splits])
-            for splits in (
-                [task.dataset.train for task in tasks],
-                [task.dataset.test for task in tasks],
-            )
-        )
-        train, test = self._splits
-        self._images: tuple[jax.Array, jax.Array] | None = None
-        if stream is None:
-            self._images = put_images(placement, train.images), put_images(placement, test.images)
-        self._slots: tuple[tuple[int | None, ...], Slots] | None = None
         self._order: tuple[tuple[tuple[int | None, ...], int], jax.Array] | None = None
         self._step_pace, self._evaluation_pace = Pace(), Pace()
         self._chunk_starts: list[Moment] = []
@@ -158,11 +61,9 @@ class Cohort:
     def begin(self) -> Moment:
         """Every run before its first step."""
         slots = arrange(list(self.tasks), self._placement.run_devices)
-        noise = [order_keys(_order_seed(task.run))[1] for task in self._in(slots)]
-        init = [jax.random.key(task.run.init_seed) for task in self._in(slots)]
-        example = put(self._placement, self._splits[0].images[0][:1])
-        of_the_runs = self._put_keys(init), self._put_keys(noise), self._at(slots).hparams
-        train = self._program.start(of_the_runs, example)
+        at = self._seating.at(slots)
+        of_the_runs = at.init_keys, at.noise_keys, at.hparams
+        train = self._program.start(of_the_runs, self._seating.example)
         stop = self._settings.stop
         log = RunLog(stop_state=stop.init() if stop else None)
         steps = self._settings.steps_per_epoch
@@ -195,12 +96,12 @@ class Cohort:
     def host_states(self, moment: Moment) -> dict[int, TrainState]:
         """The states of the active runs on the host, their keys as plain numbers."""
         host = to_host(plain_keys(moment.train), self._placement)
-        return {run: _slot(host, slot) for slot, run in _occupied(moment.slots)}
+        return {run: one_slot(host, slot) for slot, run in occupied(moment.slots)}
 
     def advance(self, moment: Moment) -> tuple[Moment, int]:
         """A chunk of steps of the epoch, and how many those were."""
         begin = time.perf_counter()
-        at = self._at(moment.slots)
+        at = self._seating.at(moment.slots)
         most = self._step_pace.next(self._settings.steps_per_epoch - moment.taken)
         batches, images, count = at.feed.batches(self._epoch_order(moment), moment.taken, most)
         of_the_runs = moment.train, moment.loss_sum, batches, at.hparams, at.active
@@ -212,7 +113,7 @@ class Cohort:
         self._chunk_starts = [*self._chunk_starts[-1:], moment]
         logs = dict(moment.logs)
         first_step = (moment.epoch - 1) * self._settings.steps_per_epoch + moment.taken
-        for slot, run in _occupied(moment.slots):
+        for slot, run in occupied(moment.slots):
             if finite[slot] < count:
                 logs[run] = self._diverged(moment, run, first_step + int(finite[slot]))
         return moment._replace(
@@ -232,7 +133,7 @@ class Cohort:
         seconds = moment.seconds + time.perf_counter() - begin
         nets = functools.cache(lambda: self._nets(moment))
         logs = dict(moment.logs)
-        for slot, run in _occupied(moment.slots):
+        for slot, run in occupied(moment.slots):
             seen, tested = (PerExample(*(v[slot] for v in values)) for values in (train, test))
             log = moment.logs[run]
             batch_loss = float(loss_sum[slot] / settings.steps_per_epoch)
@@ -295,7 +196,7 @@ class Cohort:
         if not logs or not crowded:
             return moment
         sums = to_host(moment.loss_sum, self._placement)
-        loss_sums = {run: float(sums[slot]) for slot, run in _occupied(slots)}
+        loss_sums = {run: float(sums[slot]) for slot, run in occupied(slots)}
         return self.go_on(
             self.host_states(moment),
             loss_sums,
@@ -336,12 +237,12 @@ class Cohort:
     def mean_loss(self, moment: Moment) -> float:
         """The mean mini-batch loss of the epoch so far, over the runs."""
         sums = to_host(moment.loss_sum, self._placement)
-        active = [sums[slot] for slot, _ in _occupied(moment.slots)]
+        active = [sums[slot] for slot, _ in occupied(moment.slots)]
         return float(np.mean(active)) / moment.taken
 
     def chunk_bytes(self, moment: Moment) -> int:
         """Bytes on each device that XLA plans for a chunk of training steps."""
-        at = self._at(moment.slots)
+        at = self._seating.at(moment.slots)
         trial = moment._replace(epoch=1)
         batches, images, _ = at.feed.batches(self._epoch_order(trial), 0, 1)
         of_the_runs = trial.train, trial.loss_sum, batches, at.hparams, at.active
@@ -359,7 +260,7 @@ class Cohort:
           Seconds of compilation, of a step of one run, and of one run's evaluation of both splits;
           the latter two divided by the number of runs that share the time.
         """
-        train_size, test_size = (split.labels.shape[1] for split in self._splits)
+        train_size, test_size = self._seating.sizes
         batches = sum(-(-size // evaluation_batch()) for size in (train_size, test_size))
         sample = min(8, -(-train_size // evaluation_batch()))
         steps = min(3, self._settings.steps_per_epoch)
@@ -370,7 +271,7 @@ class Cohort:
         trial = moment._replace(slots=slots, epoch=1, taken=0)
         times = [time.perf_counter()]
         for count, num_batches in ((1, 1), (steps, sample)):
-            at = self._at(trial.slots)
+            at = self._seating.at(trial.slots)
             feed, images, _ = at.feed.batches(self._epoch_order(trial), 0, count)
             of_the_runs = trial.train, trial.loss_sum, feed, at.hparams, at.active
             jax.block_until_ready(self._program.chunk(of_the_runs, (images, 0, count)))
@@ -381,7 +282,7 @@ class Cohort:
             times.append(time.perf_counter())
         begin, _, compiled, stepped, evaluated = times
         share = len(trial.active)
-        self._slots = self._order = None
+        self._order = None
         return (
             compiled - begin,
             (stepped - compiled) / steps / share,
@@ -392,7 +293,7 @@ class Cohort:
         self, moment: Moment, part: str, max_batches: int | None = None
     ) -> PerExample:
         """What the nets say of a split, ``[S, N]`` each on the host."""
-        at, size, parts = self._at(moment.slots), evaluation_batch(), []
+        at, size, parts = self._seating.at(moment.slots), evaluation_batch(), []
         num_slots = len(moment.slots)
         for block in at.feed.blocks(part):
             num_batches = -(-block.labels.shape[1] // size)
@@ -440,7 +341,7 @@ class Cohort:
         steps = self._settings.steps_per_epoch
         starts = [((m.epoch - 1) * steps + m.taken, m) for m in (*self._chunk_starts, moment)]
         first, start = max((s for s in starts if s[0] <= bad_step - 1), key=lambda s: s[0])
-        train, at = start.train, self._at(start.slots)
+        train, at = start.train, self._seating.at(start.slots)
         taken, end = start.taken, start.taken + bad_step - 1 - first
         while taken < end:
             batches, images, count = at.feed.batches(self._epoch_order(start), taken, end - taken)
@@ -453,117 +354,19 @@ class Cohort:
         """Parameters and state of the active runs, on the host."""
         host = to_host((moment.train.params, moment.train.state), self._placement)
         return {
-            run: Checkpoint(moment.epoch, *_slot(host, slot))
-            for slot, run in _occupied(moment.slots)
+            run: Checkpoint(moment.epoch, *one_slot(host, slot))
+            for slot, run in occupied(moment.slots)
         }
-
-    def _at(self, slots: tuple[int | None, ...]) -> Slots:
-        """What belongs to the runs in these slots, on the devices."""
-        if self._slots is None or self._slots[0] != slots:
-            tasks = self._in(slots)
-            rows = np.array([self._row[task.index] for task in tasks])
-            train, test = (split.of_slots(rows) for split in self._splits)
-            feed: Feed
-            if self._images is None:
-                feed = Streamed(
-                    self._placement, train, test, self._settings.batch_size, self._stream or 0
-                )
-            else:
-                feed = Resident(self._placement, self._images, train, test)
-            float_dtype = jax.dtypes.canonicalize_dtype(float)
-            hparams = {
-                name: np.array([task.run.hparams[name] for task in tasks], float_dtype)
-                for name in tasks[0].run.hparams
-            }
-            examples = np.stack([task.examples for task in tasks])
-            active = np.array([run is not None for run in slots])
-            hparams, examples, active = jax.tree.map(
-                lambda leaf: put(self._placement, leaf, RUN), (hparams, examples, active)
-            )
-            keys = self._put_keys([order_keys(_order_seed(task.run))[0] for task in tasks])
-            self._slots = slots, Slots(feed, hparams, keys, examples, active)
-        return self._slots[1]
 
     def _epoch_order(self, moment: Moment) -> jax.Array:
         """``[S, n]``: the order of the examples in the epoch under way."""
         key = moment.slots, moment.epoch
         if self._order is None or self._order[0] != key:
-            at = self._at(moment.slots)
+            at = self._seating.at(moment.slots)
             order = self._program.order((at.shuffle_keys, at.examples), moment.epoch - 1)
             self._order = key, order
         return self._order[1]
 
-    def _in(self, slots: Sequence[int | None]) -> list[Task]:
-        """The task in each slot; an idle one repeats the first."""
-        some = next(run for run in slots if run is not None)
-        return [self.tasks[some if run is None else run] for run in slots]
-
-    def _put_keys(self, keys: Sequence[jax.Array]) -> jax.Array:
-        data = np.stack([jax.random.key_data(key) for key in keys])
-        return jax.random.wrap_key_data(put(self._placement, data, RUN))
-
     def _zeros(self, slots: Sequence[int | None]) -> jax.Array:
         dtype = jax.dtypes.canonicalize_dtype(float)
         return put(self._placement, np.zeros(len(slots), dtype), RUN)
-
-
-class Pace:
-    """How many units of work fit into a chunk, from the time the last one took."""
-
-    def __init__(self) -> None:
-        self._seconds: float | None = None
-
-    def next(self, remaining: int) -> int:
-        """The size of the next chunk, from 1 to ``remaining``."""
-        if self._seconds is None:
-            return 1
-        return agreed(max(1, min(remaining, int(CHUNK_SECONDS / max(self._seconds, 1e-9)))))
-
-    @contextlib.contextmanager
-    def timed(self, count: int) -> Iterator[None]:
-        """Times a chunk of ``count`` units."""
-        begin = time.perf_counter()
-        yield
-        self._seconds = (time.perf_counter() - begin) / count
-
-
-def arrange(runs: Sequence[int], devices: int, per_device: int = 0) -> tuple[int | None, ...]:
-    """Runs dealt out to devices in turn, as slots: those of the first device, then the next's.
-
-    Args:
-      runs: the runs.
-      devices: how many devices there are.
-      per_device: the least number of slots on each.
-
-    >>> arrange([4, 5, 6], devices=2)
-    (4, 6, 5, None)
-    """
-    per_device = max(per_device, -(-len(runs) // devices))
-    dealt = [list(runs[device::devices]) for device in range(devices)]
-    return tuple(run for mine in dealt for run in [*mine, *[None] * (per_device - len(mine))])
-
-
-def plain_keys(train: TrainState) -> TrainState:
-    """With keys as plain arrays of numbers, as files hold them."""
-    return train._replace(key=jax.random.key_data(train.key))
-
-
-def as_record(recorded: Sequence[tuple[int, np.ndarray, np.ndarray]], task: Task) -> Record:
-    """The per-example record of a run."""
-    empty = np.zeros((0, len(task.dataset.train.labels)))
-    epochs, predicted, margins = zip(*recorded, strict=True) if recorded else ((), empty, empty)
-    return Record(np.array(epochs, np.int32), np.array(predicted), np.array(margins, np.float32))
-
-
-def _occupied(slots: Sequence[int | None]) -> list[tuple[int, int]]:
-    """``(slot, run)`` where there is a run."""
-    return [(slot, run) for slot, run in enumerate(slots) if run is not None]
-
-
-def _slot(host: Any, slot: int) -> Any:
-    """One slot of a tree of host arrays ``[S, ...]``, as copies of its own."""
-    return jax.tree.map(lambda leaf: np.array(leaf[slot]), host)
-
-
-def _order_seed(run: Run) -> int:
-    return run.init_seed if run.order_seed is None else run.order_seed

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -12,15 +11,17 @@ import numpy as np
 import optax
 
 from rote.core import Dataset, InputError, Model
-from rote.train.checkpoint import Store, shapes_of, source_version
-from rote.train.cohort import Settings, plain_keys
+from rote.train.checkpoint import Store
 from rote.train.events import Event
 from rote.train.loop import Call, Session
+from rote.train.manifest import make_manifest
+from rote.train.moment import Settings, plain_keys
 from rote.train.placement import Execution, choose_placement
 from rote.train.program import MakeOptimizer, compile_program, order_keys
 from rote.train.result import DivergedError, Result, Run
 from rote.train.step import Loss, Transform, cross_entropy, init_train_state
 from rote.train.stop import StopRule
+from rote.train.trees import shapes_of
 
 COMPUTE_DTYPES = ("bfloat16", "float16", "float32", "float64")
 
@@ -175,41 +176,16 @@ def fit_runs(
     )
     if execution.checkpoints is None:
         return Session(call, None).run()
-    manifest = _manifest(call, compute_dtype, micro_batches)
+    manifest = make_manifest(
+        runs,
+        dataset,
+        call.settings,
+        {"compute_dtype": compute_dtype, "micro_batches": micro_batches},
+        shapes_of(state),
+        placement.describe(len(runs)),
+    )
     with contextlib.closing(Store(execution.checkpoints, manifest)) as store:
         return Session(call, store).run()
-
-
-def _manifest(call: Call, compute_dtype: str | None, micro_batches: int) -> dict[str, Any]:
-    """What must be the same for a checkpoint to be continued, and what is noted if it is not."""
-    fixed = {
-        "runs": [
-            {
-                "label": run.label,
-                "init_seed": run.init_seed,
-                "order_seed": run.order_seed,
-                "hparams": dict(run.hparams),
-                "subset": None
-                if run.subset is None
-                else zlib.crc32(np.asarray(run.subset, "<i8").tobytes()),
-            }
-            for run in call.runs
-        ],
-        "data": {"name": call.shared.name, **call.shared.fingerprint},
-        "batch_size": call.settings.batch_size,
-        "micro_batches": micro_batches,
-        "compute_dtype": compute_dtype,
-        "record": call.settings.record,
-        "state": shapes_of(call.state),
-        "stop": call.settings.stop.init() if call.settings.stop else None,
-    }
-    at_least = {"max_epochs": call.settings.max_epochs}
-    noted = {
-        "execution": call.placement.describe(len(call.runs)),
-        "version of jax": jax.__version__,
-        "version of the source of rote": source_version(),
-    }
-    return {"fixed": fixed, "at_least": at_least, "noted": noted}
 
 
 def _state_shapes(

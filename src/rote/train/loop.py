@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rote.core import Dataset, InputError
-from rote.train.checkpoint import Store, bytes_of
-from rote.train.cohort import Cohort, Moment, Settings, Task
+from rote.train.checkpoint import Store
+from rote.train.cohort import Cohort
 from rote.train.events import Advanced, Evaluated, Event, Finished, Resumed, Started
+from rote.train.moment import Moment, Settings, Task
 from rote.train.placement import Execution, Placement, memory_budget
 from rote.train.processes import agreed, anywhere, deferred_signals
 from rote.train.program import Program
@@ -21,6 +22,7 @@ from rote.train.saved import (
     moment_content,
     restore_moment,
 )
+from rote.train.trees import bytes_of
 
 
 class Call(NamedTuple):

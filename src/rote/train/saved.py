@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from rote.core import InputError
-from rote.train.checkpoint import flatten, unflatten
-from rote.train.cohort import Cohort, Moment, RunLog, Task, as_record, plain_keys
+from rote.train.cohort import Cohort
+from rote.train.moment import Moment, RunLog, Task, as_record, plain_keys
 from rote.train.result import Checkpoint, DataRecord, Record, Result, Run
 from rote.train.step import TrainState
+from rote.train.trees import flatten, unflatten
 
 Content = tuple[dict[str, Any], dict[str, Any]]
 """Nested dicts of arrays, and JSON-serializable meta data."""
