@@ -7,9 +7,12 @@ import numpy as np
 import optax
 import pytest
 
+from rote import optim
 from rote.combinators import serial
 from rote.core import Dataset, InputError, Split
+from rote.data import load
 from rote.layers import activation, batch_norm, conv, dense, dropout, flatten, global_avg_pool
+from rote.models import mlp
 from rote.train import (
     Advanced,
     DivergedError,
@@ -384,3 +387,21 @@ def test_bad_input_is_named(noise, change, message):
     model, runs = arguments.pop("model"), arguments.pop("runs")
     with pytest.raises(InputError, match=message):
         fit_runs(model, lambda: optax.sgd(0.1), noise, runs, **arguments)
+
+
+def test_bfloat16_memorises_digits():
+    """Every label of the training set, and as many of the test set as in float32."""
+    result = fit(
+        mlp((512,), num_classes=10),
+        optim.momentum(0.1),
+        load("digits"),
+        seed=0,
+        max_epochs=100,
+        batch_size=128,
+        transform=unit_scale(),
+        compute_dtype="bfloat16",
+        stop=accuracy_reached(1.0),
+    )
+    assert result.status == "fitted"
+    assert result.history[-1]["test_accuracy"] > 0.95
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(result.params)} == {"float32"}

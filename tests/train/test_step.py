@@ -54,6 +54,35 @@ def test_jit_scan_and_vmap_give_what_plain_calls_give(noise):
     assert both[0] != both[1]
 
 
+@pytest.mark.parametrize("micro_batches", [2, 8])
+def test_a_batch_in_parts_has_the_gradient_of_the_whole(noise, micro_batches):
+    model = serial(flatten(), dense(8), activation(jax.nn.relu), dense(4))
+    optimizer = optax.sgd(0.1, momentum=0.9)
+    data = batch(noise)
+    begin = start(model, data.images, optimizer)
+    whole, loss = jax.jit(make_step(model, optimizer, transform=unit_scale()))(begin, data)
+    in_parts = make_step(model, optimizer, transform=unit_scale(), micro_batches=micro_batches)
+    parts, mean_of_losses = jax.jit(in_parts)(begin, data)
+    chex.assert_trees_all_close(whole.params, parts.params, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(mean_of_losses, loss, rtol=1e-5)
+    assert parts.step == 1
+
+
+def test_each_part_has_its_own_statistics_and_draws(noise):
+    """As four steps at learning rate 0 on the parts: the running statistics move four times."""
+    data = batch(noise)
+    begin = start(NET, data.images, optax.sgd(0.0))
+    in_parts = make_step(NET, optax.sgd(0.0), transform=unit_scale(), micro_batches=4)
+    after, _ = jax.jit(in_parts)(begin, data)
+    forward = make_forward(NET, unit_scale())
+    state = begin.state
+    for part in range(4):
+        _, state = forward(
+            begin.params, state, data.images[part::4], train=True, key=jax.random.key(part)
+        )
+    chex.assert_trees_all_close(after.state, state, rtol=1e-5, atol=1e-6)
+
+
 def test_one_trace_serves_many_steps(noise):
     optimizer = optax.adam(1e-3)
     step = jax.jit(chex.assert_max_traces(make_step(NET, optimizer, transform=unit_scale()), n=1))

@@ -1,6 +1,5 @@
 """The one place where a network is trained: a pure step from state and batch to state."""
 
-import operator
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -107,20 +106,23 @@ def make_step(
     loss_and_gradient = jax.value_and_grad(mean_loss, has_aux=True)
 
     def accumulate(params, state, batch, key):
-        """The mean loss and gradient of the parts, and the state after the last."""
-        parts = jax.tree.map(lambda x: x.reshape(micro_batches, -1, *x.shape[1:]), batch)
-        keys = jax.random.split(key, micro_batches)
-        first, rest = (
-            jax.tree.map(operator.itemgetter(part), (parts, keys)) for part in (0, slice(1, None))
+        """The mean loss and gradient of the parts, and the state after the last.
+
+        A part takes the examples at a fixed distance, so that it has a share of each device's.
+        """
+        parts = jax.tree.map(
+            lambda x: x.reshape(-1, micro_batches, *x.shape[1:]).swapaxes(0, 1), batch
         )
 
         def add(carry, part):
-            (loss_sum, state), gradient_sum = carry
+            state, total = carry
             (loss, state), gradient = loss_and_gradient(params, state, *part)
-            return ((loss_sum + loss, state), jax.tree.map(jnp.add, gradient_sum, gradient)), None
+            return (state, jax.tree.map(jnp.add, total, (loss, gradient))), None
 
-        ((loss, state), gradient), _ = lax.scan(add, loss_and_gradient(params, state, *first), rest)
-        loss, gradient = jax.tree.map(lambda x: x / micro_batches, (loss, gradient))
+        zeros = jax.tree.map(jnp.zeros_like, (jnp.zeros(()), params))
+        keys = jax.random.split(key, micro_batches)
+        (state, total), _ = lax.scan(add, (state, zeros), (parts, keys))
+        loss, gradient = jax.tree.map(lambda x: x / micro_batches, total)
         return (loss, state), gradient
 
     def step(train_state: TrainState, batch: Batch) -> tuple[TrainState, jax.Array]:
