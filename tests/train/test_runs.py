@@ -13,7 +13,21 @@ from rote import optim
 from rote.combinators import serial
 from rote.core import InputError
 from rote.layers import activation, batch_norm, conv, dense, dropout, flatten
-from rote.train import Advanced, Execution, Run, Started, accuracy_reached, fit_runs
+from rote.train import (
+    Advanced,
+    Checkpoints,
+    Evaluated,
+    Execution,
+    Finished,
+    Group,
+    Resumed,
+    Run,
+    Started,
+    TrainingInterrupted,
+    accuracy_reached,
+    fit_groups,
+    fit_runs,
+)
 from rote.train.moment import arrange
 from rote.train.placement import choose_placement
 from rote.transforms import unit_scale
@@ -235,3 +249,51 @@ def test_runs_with_different_hparams_are_refused(noise):
 def test_slots_are_dealt_out():
     assert arrange([0, 1, 2, 3, 4], 2) == (0, 2, 4, 1, 3, None)
     assert arrange([7], 3, per_device=2) == (7, None, None, None, None, None)
+
+
+def small_groups(noise):
+    """Two architectures on two batch sizes, five runs in all."""
+    narrow = serial(flatten(), dense(8), activation(jax.nn.relu), dense(4))
+    options = {"make_optimizer": decaying, "dataset": noise, "transform": unit_scale()}
+    runs = runs_of(noise)
+    return [
+        Group(model=narrow, runs=runs[:2], batch_size=32, max_epochs=2, **options),
+        Group(model=MLP, runs=runs[2:], batch_size=16, max_epochs=3, **options),
+    ]
+
+
+def test_groups_of_architectures_are_one_sweep(noise):
+    groups, events = small_groups(noise), []
+    results = fit_groups(groups, on_event=events.append)
+    for group, ended in zip(groups, results, strict=True):
+        alone = fit_groups([group])[0]
+        for a, b in zip(ended, alone, strict=True):
+            chex.assert_trees_all_equal(a.final, b.final)
+    (started,) = (event for event in events if isinstance(event, Started))
+    assert events[0] == started
+    assert (started.num_runs, started.max_epochs, started.epochs_left) == (5, 3, 2 * 2 + 3 * 3)
+    assert started.max_seconds == sum(group.max_seconds for group in started.groups) > 0
+    assert [e.run for e in events if isinstance(e, Finished)] == [0, 1, 2, 3, 4]
+    labels = {e.run: e.label for e in events if isinstance(e, Evaluated)}
+    assert labels == {run: f"run {run}" for run in range(5)}
+
+
+def test_an_interrupted_sweep_of_groups_goes_on(noise, tmp_path):
+    whole = fit_groups(small_groups(noise))
+    execution = Execution(checkpoints=Checkpoints(tmp_path))
+
+    def interrupt(event):
+        if isinstance(event, Evaluated) and (event.run, event.row["epoch"]) == (3, 2):
+            raise KeyboardInterrupt
+
+    with pytest.raises(TrainingInterrupted) as caught:
+        fit_groups(small_groups(noise), execution=execution, on_event=interrupt)
+    assert [r.status for r in caught.value.results] == ["max_epochs"] * 2 + ["interrupted"] * 3
+    events = []
+    again = fit_groups(small_groups(noise), execution=execution, on_event=events.append)
+    (resumed,) = (event for event in events if isinstance(event, Resumed))
+    assert (set(resumed.finished), set(resumed.histories)) == ({0, 1}, {2, 3, 4})
+    for ended, others in zip(again, whole, strict=True):
+        for a, b in zip(ended, others, strict=True):
+            chex.assert_trees_all_equal(a.final, b.final)
+            assert rows(a) == rows(b)

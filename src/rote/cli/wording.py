@@ -14,6 +14,12 @@ def describe_cost(event: Started) -> str:
     15 runs on 2 cpu devices, one after another (map) on each; at most 12 min for 3,000 epochs of
     78 steps (3 ms a step, 10 ms an evaluation, compiled in 4 s)
     """
+    if event.groups:
+        return (
+            f"{event.num_runs} runs in {len(event.groups)} groups ({event.mapping}); at most "
+            f"{_duration(event.max_seconds)} for {event.epochs_left:,} epochs "
+            f"(compiled in {_duration(event.compile_seconds)})"
+        )
     if not event.epochs_left:
         return f"{event.mapping}; nothing is left to train"
     return (

@@ -2,7 +2,8 @@
 
 from rote.train.checkpoint import CheckpointError, Checkpoints
 from rote.train.events import Advanced, Evaluated, Event, Finished, Resumed, Started
-from rote.train.fit import fit, fit_runs
+from rote.train.fit import fit, fit_groups, fit_runs
+from rote.train.group import Group
 from rote.train.placement import Execution
 from rote.train.program import epoch_order, order_keys
 from rote.train.result import (
@@ -36,6 +37,7 @@ __all__ = [
     "Event",
     "Execution",
     "Finished",
+    "Group",
     "Record",
     "Result",
     "Resumed",
@@ -49,6 +51,7 @@ __all__ = [
     "cross_entropy",
     "epoch_order",
     "fit",
+    "fit_groups",
     "fit_runs",
     "init_train_state",
     "loss_reached",

@@ -1,6 +1,7 @@
 """What training tells its caller while it goes on: a few kinds of event, one callback."""
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import NamedTuple
 
 from rote.train.result import Result, Row
@@ -19,6 +20,8 @@ class Started(NamedTuple):
       seconds_per_step: measured, of one optimizer step of one run: the time of a step divided by
         the number of runs that take it at the same time.
       seconds_per_evaluation: measured likewise, of one full evaluation of both splits.
+      groups: where runs of several architectures are trained, what each group alone would say; the
+        fields before hold sums, maxima and means of theirs.
     """
 
     num_runs: int
@@ -29,12 +32,32 @@ class Started(NamedTuple):
     compile_seconds: float
     seconds_per_step: float
     seconds_per_evaluation: float
+    groups: tuple["Started", ...] = ()
 
     @property
     def max_seconds(self) -> float:
         """The predicted cost if no run stops before ``max_epochs``, in seconds."""
+        if self.groups:
+            return sum(group.max_seconds for group in self.groups)
         epoch = self.steps_per_epoch * self.seconds_per_step + self.seconds_per_evaluation
         return self.epochs_left * epoch
+
+    @classmethod
+    def of_groups(cls, groups: Sequence["Started"]) -> "Started":
+        """What several groups together say."""
+        if len(groups) == 1:
+            return groups[0]
+        return cls(
+            num_runs=sum(group.num_runs for group in groups),
+            max_epochs=max(group.max_epochs for group in groups),
+            steps_per_epoch=max(group.steps_per_epoch for group in groups),
+            mapping="; ".join(group.mapping for group in groups),
+            epochs_left=sum(group.epochs_left for group in groups),
+            compile_seconds=sum(group.compile_seconds for group in groups),
+            seconds_per_step=fmean(group.seconds_per_step for group in groups),
+            seconds_per_evaluation=fmean(group.seconds_per_evaluation for group in groups),
+            groups=tuple(groups),
+        )
 
 
 class Resumed(NamedTuple):
@@ -102,3 +125,18 @@ class Finished(NamedTuple):
 
 
 Event = Resumed | Started | Advanced | Evaluated | Finished
+
+
+def renumbered(event: Event, first: int) -> Event:
+    """The same event with the runs numbered from ``first`` on."""
+    match event:
+        case Evaluated() | Finished():
+            return event._replace(run=first + event.run)
+        case Advanced():
+            return event._replace(runs={first + run: label for run, label in event.runs.items()})
+        case Resumed():
+            finished = {first + run: result for run, result in event.finished.items()}
+            histories = {first + run: rows for run, rows in event.histories.items()}
+            return event._replace(finished=finished, histories=histories)
+        case Started():
+            return event

@@ -1,29 +1,22 @@
-"""The two ways to train: one network, or a list of runs of one architecture."""
+"""The ways to train: one network, runs of one architecture, groups of such runs."""
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 import optax
 
 from rote.core import Dataset, InputError, Model
 from rote.train.checkpoint import Store
-from rote.train.events import Event
-from rote.train.loop import Call, Session
-from rote.train.manifest import make_manifest
-from rote.train.moment import Settings, plain_keys
-from rote.train.placement import Execution, choose_placement
-from rote.train.program import MakeOptimizer, compile_program, order_keys
-from rote.train.result import DivergedError, Result, Run
-from rote.train.step import Loss, Transform, cross_entropy, init_train_state
+from rote.train.events import Event, Resumed, Started, renumbered
+from rote.train.group import Group, manifest_of, prepare
+from rote.train.loop import Session
+from rote.train.placement import Execution
+from rote.train.program import MakeOptimizer
+from rote.train.result import DivergedError, Result, Run, TrainingInterrupted
+from rote.train.step import Loss, Transform, cross_entropy
 from rote.train.stop import StopRule
-from rote.train.trees import shapes_of
-
-COMPUTE_DTYPES = ("bfloat16", "float16", "float32", "float64")
 
 
 def fit(
@@ -142,74 +135,115 @@ def fit_runs(
       TrainingInterrupted: on Ctrl-C; its ``results`` hold every run that ended, and the one that
         was cut short with status ``"interrupted"``.
     """
-    _check(model, dataset, runs, batch_size, max_epochs, transform, record, compute_dtype, stop)
-    if not 1 <= micro_batches <= batch_size or batch_size % micro_batches:
-        raise InputError(f"micro_batches: {micro_batches}; expected a divisor of {batch_size}")
-    execution = execution or Execution()
-    placement = choose_placement(
-        execution,
-        len(runs),
-        batch_size // micro_batches,
-        has_convolutions=_has_convolutions(model, dataset, transform),
-    )
-    program = compile_program(
-        model,
-        make_optimizer,
-        placement=placement,
+    group = Group(
+        model=model,
+        make_optimizer=make_optimizer,
+        dataset=dataset,
+        runs=runs,
         batch_size=batch_size,
+        max_epochs=max_epochs,
         transform=transform,
         loss_fn=loss_fn,
+        stop=stop,
         compute_dtype=compute_dtype,
         micro_batches=micro_batches,
+        record=record,
     )
-    num_examples = _num_examples(runs[0], len(dataset.train.labels))
-    state = _state_shapes(model, make_optimizer, dataset, transform, runs[0])
-    call = Call(
-        program,
-        placement,
-        Settings(batch_size, max_epochs, num_examples // batch_size, stop, record),
-        execution,
-        runs,
-        dataset,
-        state,
-        on_event or (lambda event: None),
-    )
+    (results,) = fit_groups([group], on_event=on_event, execution=execution)
+    return results
+
+
+def fit_groups(
+    groups: Sequence[Group],
+    *,
+    on_event: Callable[[Event], None] | None = None,
+    execution: Execution | None = None,
+) -> list[list[Result]]:
+    """Trains groups of runs, each of its own architecture, as one sweep.
+
+    Every group is compiled, and what the whole will cost is told, before the first is trained; they
+    are trained in turn. In events the runs are numbered through, in order.
+
+    Args:
+      groups: the groups.
+      on_event: as in ``fit``.
+      execution: as in ``fit``; of several groups each has a folder of its own under that of the
+        checkpoints.
+
+    Returns:
+      For each group the results of its runs.
+
+    Raises:
+      InputError: if there is no group, or something in one cannot be used.
+      TrainingInterrupted: as in ``fit_runs``, with the results of all groups.
+    """
+    if not groups:
+        raise InputError("fit_groups: an empty list of groups; give at least one Group")
+    send = on_event or (lambda event: None)
+    execution = execution or Execution()
+    results: list[list[Result]] = []
+    if len(groups) == 1:
+        with _session(groups[0], execution, send, announced=False) as session:
+            return [session.run()]
+
+    where = [_folder_of(execution, number) for number in range(len(groups))]
+    first = [sum(len(group.runs) for group in groups[:number]) for number in range(len(groups))]
+    for event in _announcements(groups, where, first):
+        send(event)
+    for group, place, offset in zip(groups, where, first, strict=True):
+        with _session(group, place, _numbered(send, offset), announced=True) as session:
+            try:
+                results.append(session.run())
+            except TrainingInterrupted as cut:
+                before = [result for ended in results for result in ended]
+                raise TrainingInterrupted([*before, *cut.results]) from None
+    return results
+
+
+@contextlib.contextmanager
+def _session(
+    group: Group, execution: Execution, send: Callable[[Event], None], *, announced: bool
+) -> Iterator[Session]:
+    call = prepare(group, execution, send)
     if execution.checkpoints is None:
-        return Session(call, None).run()
-    manifest = make_manifest(
-        runs,
-        dataset,
-        call.settings,
-        {"compute_dtype": compute_dtype, "micro_batches": micro_batches},
-        shapes_of(state),
-        placement.describe(len(runs)),
+        yield Session(call, None, announced)
+        return
+    with contextlib.closing(Store(execution.checkpoints, manifest_of(group, call))) as store:
+        yield Session(call, store, announced)
+
+
+def _numbered(send: Callable[[Event], None], first: int) -> Callable[[Event], None]:
+    return lambda event: send(renumbered(event, first))
+
+
+def _folder_of(execution: Execution, number: int) -> Execution:
+    """With a group's own folder of checkpoints."""
+    options = execution.checkpoints
+    if options is None:
+        return execution
+    own = dataclasses.replace(options, folder=options.folder / f"group-{number:03d}")
+    return dataclasses.replace(execution, checkpoints=own)
+
+
+def _announcements(
+    groups: Sequence[Group], where: Sequence[Execution], first: Sequence[int]
+) -> list[Event]:
+    """What the groups say before they are trained, as one sweep would."""
+    told: list[Event] = []
+    for group, place, offset in zip(groups, where, first, strict=True):
+        note = _numbered(told.append, offset)
+        with _session(group, place, note, announced=False) as session:
+            session.announce()
+    resumed = [event for event in told if isinstance(event, Resumed)]
+    started = Started.of_groups([event for event in told if isinstance(event, Started)])
+    if not resumed:
+        return [started]
+    together = Resumed(
+        {run: result for event in resumed for run, result in event.finished.items()},
+        {run: rows for event in resumed for run, rows in event.histories.items()},
+        tuple(dict.fromkeys(note for event in resumed for note in event.notes)),
     )
-    with contextlib.closing(Store(execution.checkpoints, manifest)) as store:
-        return Session(call, store).run()
-
-
-def _state_shapes(
-    model: Model, make_optimizer: MakeOptimizer, dataset: Dataset, transform: Transform, run: Run
-) -> Any:
-    """Shapes and dtypes of a run's ``TrainState``, its key as plain numbers."""
-
-    def start(example):
-        params, state = model.init(jax.random.key(0), transform(example, train=False))
-        hparams = {name: jnp.asarray(value, float) for name, value in run.hparams.items()}
-        return plain_keys(
-            init_train_state(params, state, make_optimizer(**hparams), order_keys(0)[1])
-        )
-
-    return jax.eval_shape(start, _example(dataset))
-
-
-def _example(dataset: Dataset) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct((1, *dataset.image_shape), dataset.train.images.dtype)
-
-
-def _has_convolutions(model: Model, dataset: Dataset, transform: Transform) -> bool:
-    jaxpr = jax.make_jaxpr(lambda x: _logits(model, transform(x, train=False)))(_example(dataset))
-    return "conv_general_dilated" in str(jaxpr)
+    return [together, started]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,75 +254,3 @@ class _Given:
 
     def __call__(self) -> optax.GradientTransformation:
         return self.optimizer
-
-
-def _check(
-    model: Model,
-    dataset: Dataset,
-    runs: Sequence[Run],
-    batch_size: int,
-    max_epochs: int,
-    transform: Transform,
-    record: str,
-    compute_dtype: str | None,
-    stop: StopRule | None,
-) -> None:
-    if not runs:
-        raise InputError("fit_runs: an empty list of runs; give at least one Run")
-    if max_epochs < 1:
-        raise InputError(f"max_epochs: {max_epochs}; expected at least 1")
-    if record not in ("all", "last"):
-        raise InputError(f"record: {record!r}; expected 'all' or 'last'")
-    if compute_dtype is not None and str(compute_dtype) not in COMPUTE_DTYPES:
-        raise InputError(
-            f"compute_dtype: {compute_dtype!r}; expected one of {', '.join(COMPUTE_DTYPES)}"
-        )
-    if compute_dtype == "float64" and not jax.config.read("jax_enable_x64"):
-        raise InputError(
-            'compute_dtype: float64 without 64-bit types; set jax.config.update("jax_enable_x64", '
-            "True) first"
-        )
-    if stop is not None and not isinstance(stop, StopRule):
-        raise InputError(f"stop: {stop!r}; expected a rule such as rote.accuracy_reached(1.0)")
-    names = {tuple(sorted(run.hparams)) for run in runs}
-    if len(names) > 1:
-        raise InputError(
-            f"runs have different hparams: {' and '.join(map(str, sorted(names)))}; "
-            "give every run of a call the same names"
-        )
-    total = len(dataset.train.labels)
-    sizes = {_num_examples(run, total) for run in runs}
-    if len(sizes) > 1:
-        raise InputError(
-            f"runs train on different numbers of examples: {sorted(sizes)}; "
-            "give every run of a call equally many"
-        )
-    if not 1 <= batch_size <= min(sizes):
-        raise InputError(
-            f"batch_size: {batch_size}; expected 1 to {min(sizes)}, the number of training examples"
-        )
-    logits = jax.eval_shape(lambda x: _logits(model, transform(x, train=False)), _example(dataset))
-    if logits.shape != (1, dataset.num_classes):
-        raise InputError(
-            f"the model gives outputs of shape {logits.shape} for one image; expected "
-            f"(1, {dataset.num_classes}): logits for the classes of {dataset.name!r}"
-        )
-
-
-def _logits(model: Model, x: jax.Array) -> jax.Array:
-    params, state = model.init(jax.random.key(0), x)
-    return model.apply(params, state, x, train=False)[0]
-
-
-def _num_examples(run: Run, total: int) -> int:
-    if run.subset is None:
-        return total
-    subset = np.asarray(run.subset)
-    if subset.ndim != 1 or subset.dtype.kind not in "iu" or len(set(subset)) != len(subset):
-        raise InputError(f"run {run.label!r}: subset must be a list of different indices")
-    if len(subset) and (subset.min() < 0 or subset.max() >= total):
-        raise InputError(
-            f"run {run.label!r}: subset indices {subset.min()}..{subset.max()}; "
-            f"expected 0..{total - 1}"
-        )
-    return len(subset)

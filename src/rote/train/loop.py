@@ -55,15 +55,16 @@ class Session:
     Args:
       call: the call.
       store: its checkpoints, if it has any.
+      announced: whether the caller has been told what it costs and where it goes on.
     """
 
-    def __init__(self, call: Call, store: Store | None) -> None:
+    def __init__(self, call: Call, store: Store | None, announced: bool = False) -> None:
         self._call, self._store = call, store
         self._results: dict[int, Result] = {}
         self._now: tuple[Cohort, Moment] | None = None
         self._proved: tuple[Cohort, Moment] | None = None
         self._epochs = 0
-        self._announced = False
+        self._announced = announced
         self._signal = threading.Event()
 
     def run(self) -> list[Result]:
@@ -87,6 +88,10 @@ class Session:
                 ended += cohort.interrupted(moment, set(moment.active) - set(self._results))
             raise TrainingInterrupted(ended) from None
         return [self._results[run] for run in range(len(self._call.runs))]
+
+    def announce(self) -> None:
+        """Tells what the call will cost and where it goes on; trains nothing."""
+        next(self._cohorts(), None)
 
     def _cohorts(self) -> Iterator[tuple[Cohort, Moment]]:
         """The runs that are not finished, as many together as fit into memory."""
@@ -248,7 +253,7 @@ class Session:
         under_way = {int(run): log for run, log in logs.items() if int(run) not in saved}
         histories = {run: log["history"] for run, log in under_way.items()}
         histories |= {run: saved[run][1]["history"] for runs in extended.values() for run in runs}
-        if self._results or histories or store.notes:
+        if not self._announced and (self._results or histories or store.notes):
             call.send(Resumed(dict(self._results), histories, tuple(store.notes)))
         if newest is not None and under_way:
             cohort = self._resumed(list(under_way), pending)

@@ -145,7 +145,7 @@ def over_runs(function: Callable[..., Any], placement: Placement) -> jax.stages.
     return jax.jit(mapped)
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=64)
 def compile_program(
     model: Model,
     make_optimizer: MakeOptimizer,
