@@ -68,14 +68,14 @@ def is_used(folder: Path) -> bool:
 
 def has_checkpoint(folder: Path) -> bool:
     """Whether there is something to continue from."""
-    ended = (folder / "checkpoints" / "ended").glob("*.npz")
+    ended = (folder / "checkpoints").glob("**/ended/*.npz")
     return bool(_steps(folder)) or any(ended)
 
 
 def saved_epoch(folder: Path) -> int | None:
     """The epoch under way in the newest checkpoint, where it can be told."""
     with contextlib.suppress(InputError, ValueError, KeyError, TypeError):
-        newest = max(_steps(folder), key=lambda step: int(step.name))
+        newest = max(_steps(folder), key=lambda step: (step.parent.parent.name, int(step.name)))
         return int(read_json(newest / "meta" / "metadata")["epoch"])
     return None
 
@@ -116,12 +116,11 @@ def clear(folder: Path) -> None:
 def drop_checkpoints(folder: Path) -> None:
     """Removes what a complete run does not need to be continued with more ``max_epochs``."""
     checkpoints = folder / "checkpoints"
-    kept = {"manifest.json", "ended"} if _some_reached_max_epochs(folder) else set()
-    for path in checkpoints.glob("*"):
-        if path.name not in kept:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    if checkpoints.exists() and not kept:
-        checkpoints.rmdir()
+    if not _some_reached_max_epochs(folder):
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    for name in ("steps", "checks", "damaged"):
+        for path in [*checkpoints.glob(f"**/{name}")]:
+            shutil.rmtree(path)
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -139,7 +138,7 @@ def _some_reached_max_epochs(folder: Path) -> bool:
 
 
 def _steps(folder: Path) -> list[Path]:
-    steps = (folder / "checkpoints" / "steps").glob("*")
+    steps = (folder / "checkpoints").glob("**/steps/*")
     return [step for step in steps if step.name.isdigit()]
 
 

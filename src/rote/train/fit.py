@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Literal
 
 import optax
@@ -221,7 +222,7 @@ def _folder_of(execution: Execution, number: int) -> Execution:
     options = execution.checkpoints
     if options is None:
         return execution
-    own = dataclasses.replace(options, folder=options.folder / f"group-{number:03d}")
+    own = dataclasses.replace(options, folder=Path(options.folder) / f"group-{number:03d}")
     return dataclasses.replace(execution, checkpoints=own)
 
 
