@@ -246,6 +246,23 @@ def test_a_save_that_fails_is_an_error_and_leaves_the_last_one(noise, whole, tmp
     same(train(noise, tmp_path), whole)
 
 
+def test_an_interruption_that_cannot_be_saved_keeps_the_results(noise, tmp_path, monkeypatch):
+    import orbax.checkpoint as ocp
+
+    def full(*arguments, **keywords):
+        raise OSError(28, "No space left on device")
+
+    def interrupt(event):
+        if isinstance(event, Evaluated) and event.row["epoch"] == 1:
+            monkeypatch.setattr(ocp.CheckpointManager, "save", full)
+            raise KeyboardInterrupt
+
+    with pytest.raises(TrainingInterrupted) as caught:
+        train(noise, tmp_path, on_event=interrupt)
+    assert len(caught.value.results) == 4
+    assert isinstance(caught.value.__cause__, CheckpointError)
+
+
 def test_a_folder_that_vanishes_is_an_error(noise, tmp_path):
     folder = tmp_path / "checkpoints"
 

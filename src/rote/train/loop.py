@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rote.core import Dataset, InputError
-from rote.train.checkpoint import Store
+from rote.train.checkpoint import CheckpointError, Store
 from rote.train.cohort import Cohort
 from rote.train.events import Advanced, Evaluated, Event, Finished, Resumed, Started
 from rote.train.moment import Moment, Settings, Task
@@ -79,15 +79,24 @@ class Session:
                 for cohort, moment in self._cohorts():
                     self._train(cohort, moment)
         except KeyboardInterrupt:
-            if self._store is not None and self._proved is not None:
+            cut_short = TrainingInterrupted(self._so_far())
+            if self._store is None or self._proved is None:
+                raise cut_short from None
+            try:
                 self._save()
                 self._store.wait()
-            ended = [self._results[run] for run in sorted(self._results)]
-            if self._now is not None:
-                cohort, moment = self._now
-                ended += cohort.interrupted(moment, set(moment.active) - set(self._results))
-            raise TrainingInterrupted(ended) from None
+            except CheckpointError as error:
+                raise cut_short from error
+            raise cut_short from None
         return [self._results[run] for run in range(len(self._call.runs))]
+
+    def _so_far(self) -> list[Result]:
+        """The runs that have ended, then those under way."""
+        ended = [self._results[run] for run in sorted(self._results)]
+        if self._now is None:
+            return ended
+        cohort, moment = self._now
+        return ended + cohort.interrupted(moment, set(moment.active) - set(self._results))
 
     def announce(self) -> None:
         """Tells what the call will cost and where it goes on; trains nothing."""
