@@ -79,15 +79,14 @@ class Session:
                 for cohort, moment in self._cohorts():
                     self._train(cohort, moment)
         except KeyboardInterrupt:
-            cut_short = TrainingInterrupted(self._so_far())
-            if self._store is None or self._proved is None:
-                raise cut_short from None
-            try:
-                self._save()
-                self._store.wait()
-            except CheckpointError as error:
-                raise cut_short from error
-            raise cut_short from None
+            failure = None
+            if self._store is not None and self._proved is not None:
+                try:
+                    self._save()
+                    self._store.wait()
+                except CheckpointError as error:
+                    failure = error
+            raise TrainingInterrupted(self._so_far()) from failure
         return [self._results[run] for run in range(len(self._call.runs))]
 
     def _so_far(self) -> list[Result]:
