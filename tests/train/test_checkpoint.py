@@ -139,6 +139,32 @@ def test_the_limit_of_epochs_can_be_raised(noise, tmp_path):
         train(noise, tmp_path, max_epochs=4)
 
 
+def test_a_run_beyond_its_old_limit_goes_on_from_where_it_was_last(noise, tmp_path):
+    """Ended at epoch 2 of 2, gone on to 6, interrupted in the fifth: not from the second again."""
+    train(noise, tmp_path, max_epochs=2, stop=None)
+
+    def interrupt(event):
+        if isinstance(event, Evaluated) and event.row["epoch"] == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(TrainingInterrupted):
+        train(noise, tmp_path, max_epochs=6, stop=None, on_event=interrupt)
+    events = []
+    results = train(noise, tmp_path, max_epochs=6, stop=None, on_event=events.append)
+    epochs = [event.row["epoch"] for event in events if isinstance(event, Evaluated)]
+    assert min(epochs) == 5
+    same(results, train(noise, max_epochs=6, stop=None))
+
+
+def test_runs_with_other_kinds_of_images_go_on_beyond_their_limit(noise, tmp_path):
+    inputs = noise.train.images.astype(np.float32) + 0.5
+    floating = dataclasses.replace(noise, train=noise.train._replace(images=inputs))
+    runs = [RUNS[1], dataclasses.replace(RUNS[2], dataset=floating), RUNS[3]]
+    train(noise, tmp_path, runs=runs, max_epochs=2, stop=None)
+    longer = train(noise, tmp_path, runs=runs, max_epochs=3, stop=None)
+    same(longer, train(noise, runs=runs, max_epochs=3, stop=None))
+
+
 def test_the_number_of_devices_may_change(noise, whole, tmp_path):
     interrupted(noise, tmp_path, 20)
     watch = Interrupt(10**9)

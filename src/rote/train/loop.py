@@ -14,7 +14,7 @@ from rote.train.moment import Moment, Settings, Task
 from rote.train.placement import Execution, Placement, memory_budget
 from rote.train.processes import agreed, anywhere, deferred_signals
 from rote.train.program import Program
-from rote.train.result import Result, Run, TrainingInterrupted
+from rote.train.result import Result, Row, Run, TrainingInterrupted
 from rote.train.saved import (
     continue_ended,
     ended_content,
@@ -197,27 +197,33 @@ class Session:
         )
 
     def _gather(self, pending: Sequence[int]) -> tuple[Cohort, Moment]:
-        """The first of the pending runs, and those like it that fit into memory with it."""
+        """A cohort of the first of the pending runs, and those that go with it."""
         call = self._call
-        budget = agreed(memory_budget(call.execution))
-        tasks = [self._task(pending[0])]
-        stream = self._stream_bytes(tasks[0], budget)
-        for run in pending[1:]:
-            task = self._task(run)
-            if _signature(task) != _signature(tasks[0]):
-                continue
-            if stream is None and self._bytes([*tasks, task]) > budget:
-                break
-            tasks.append(task)
+        tasks, stream = self._fitting(pending)
         cohort = self._cohort(tasks, stream)
         moment = cohort.begin()
         if call.placement.mode == "vmap" and len(tasks) > call.placement.run_devices:
+            budget = agreed(memory_budget(call.execution))
             needed = cohort.chunk_bytes(moment)
             if needed > budget:
                 fewer = max(call.placement.run_devices, len(tasks) * budget // needed)
                 cohort = self._cohort(tasks[:fewer], stream)
                 moment = cohort.begin()
         return cohort, moment
+
+    def _fitting(self, runs: Sequence[int]) -> tuple[list[Task], int | None]:
+        """The first run and those like it that fit into memory with it; bytes to stream with."""
+        budget = agreed(memory_budget(self._call.execution))
+        tasks = [self._task(runs[0])]
+        stream = self._stream_bytes(tasks[0], budget)
+        for run in runs[1:]:
+            task = self._task(run)
+            if _signature(task) != _signature(tasks[0]):
+                continue
+            if stream is None and self._bytes([*tasks, task]) > budget:
+                break
+            tasks.append(task)
+        return tasks, stream
 
     def _cohort(self, tasks: Sequence[Task], stream: int | None) -> Cohort:
         return Cohort(self._call.program, self._call.placement, self._call.settings, tasks, stream)
@@ -257,27 +263,40 @@ class Session:
             else:
                 self._results[run] = result
                 del pending[run]
-        logs = newest[1]["logs"] if newest else {}
-        under_way = {int(run): log for run, log in logs.items() if int(run) not in saved}
-        histories = {run: log["history"] for run, log in under_way.items()}
+        under_way: dict[int, Sequence[Row]] = {}
+        if newest is not None:
+            meta = newest[1]
+            under_way = {
+                int(run): log["history"]
+                for run, log in meta["logs"].items()
+                # Of a run that is continued beyond its old limit, what is newer counts.
+                if int(run) not in saved or meta["epoch"] > saved[int(run)][1]["epoch"]
+            }
+            under_way = {run: log for run, log in under_way.items() if run in pending}
+        for runs in extended.values():
+            runs[:] = [run for run in runs if run not in under_way]
+        histories = dict(under_way)
         histories |= {run: saved[run][1]["history"] for runs in extended.values() for run in runs}
         if not self._announced and (self._results or histories or store.notes):
             call.send(Resumed(dict(self._results), histories, tuple(store.notes)))
-        if newest is not None and under_way:
-            cohort = self._resumed(list(under_way), pending)
+        if newest is not None and under_way:  # together, as they were: the next checkpoint has all
+            tasks = [self._task(run) for run in under_way]
+            budget = agreed(memory_budget(call.execution))
+            cohort = self._resumed(tasks, self._stream_bytes(tasks[0], budget), pending)
             yield cohort, restore_moment(cohort, call.state, newest)
         for epoch, runs in sorted(extended.items()):
-            cohort = self._resumed(runs, pending)
-            contents = {run: saved[run] for run in runs}
-            yield cohort, continue_ended(cohort, call.state, epoch, contents)
+            while left := [run for run in runs if run in pending]:
+                cohort = self._resumed(*self._fitting(left), pending)
+                contents = {run: saved[run] for run in cohort.tasks}
+                yield cohort, continue_ended(cohort, call.state, epoch, contents)
 
-    def _resumed(self, runs: Sequence[int], pending: dict[int, None]) -> Cohort:
-        """A cohort of these runs, with what it began with made again."""
-        tasks = [self._task(run) for run in runs]
-        stream = self._stream_bytes(tasks[0], agreed(memory_budget(self._call.execution)))
+    def _resumed(
+        self, tasks: Sequence[Task], stream: int | None, pending: dict[int, None]
+    ) -> Cohort:
+        """A cohort with what it began with made again."""
         cohort = self._cohort(tasks, stream)
         cohort.begin()
-        for run in runs:
+        for run in cohort.tasks:
             del pending[run]
         return cohort
 
