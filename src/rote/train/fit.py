@@ -133,8 +133,10 @@ def fit_runs(
 
     Raises:
       InputError: if an argument cannot be used.
-      TrainingInterrupted: on Ctrl-C; its ``results`` hold every run that ended, and the one that
-        was cut short with status ``"interrupted"``.
+      TrainingInterrupted: on Ctrl-C; its ``results`` hold every run that ended, then those that
+        were cut short, with status ``"interrupted"``. What they had reached is saved first, where
+        there are checkpoints.
+      CheckpointError: if a checkpoint cannot be written; the last good one is kept.
     """
     group = Group(
         model=model,

@@ -176,7 +176,7 @@ class DivergedError(ArithmeticError):
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """Ctrl-C during training; ``results`` holds the runs that ended and the one cut short, last."""
+    """Ctrl-C during training; ``results`` holds the runs that ended, then those cut short."""
 
     def __init__(self, results: Sequence[Result]):
         super().__init__("training was interrupted")
