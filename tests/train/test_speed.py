@@ -18,6 +18,7 @@ from rote.train.step import cross_entropy
 from rote.transforms import unit_scale
 
 
+@pytest.mark.timing
 @pytest.mark.skipif("jax.default_backend() != 'cpu'")
 def test_a_cnn_step_in_the_chunk_costs_what_it_costs_alone():
     model = serial(
