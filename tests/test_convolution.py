@@ -97,7 +97,10 @@ def test_float32_and_bfloat16(window: tuple[int, int], stride: int, pads: Pads) 
     low = jax.tree.map(lambda a: a.astype(jnp.bfloat16), (x, kernel))
     actual, expected = gradients(*low)
     assert all(leaf.dtype == jnp.bfloat16 for leaf in jax.tree.leaves(actual))
-    to_float = lambda tree: jax.tree.map(lambda a: a.astype(jnp.float32), tree)  # noqa: E731
+
+    def to_float(tree):
+        return jax.tree.map(lambda a: a.astype(jnp.float32), tree)
+
     assert_equal_trees(to_float(actual), to_float(expected), 0.1)
 
 

@@ -55,12 +55,15 @@ def train(noise, folder=None, runs=RUNS, on_event=None, **options):
     )
 
 
+_whole = []
+
+
 @pytest.fixture
-def whole(noise, cached={}):  # noqa: B006
-    """The results that nothing interrupted, compiled as every test compiles."""
-    if not cached:
-        cached["results"] = train(noise)
-    return cached["results"]
+def whole(noise):
+    """The results that nothing interrupted; compiled within a test, as every test compiles."""
+    if not _whole:
+        _whole.append(train(noise))
+    return _whole[0]
 
 
 @pytest.fixture(autouse=True)
