@@ -78,7 +78,12 @@ def run(config: Config, out: cli.Job) -> None:
             part, num_classes=dataset.num_classes, title=f"{title} {rate}".strip()
         )
         out.save_figure(f"corruption_sweep {rate}".strip().replace(" ", "_"), figure)
-    out.finish(cli.format_table(summary), table=table, summary=summary)
+    out.finish(
+        cli.format_table(summary),
+        table=table,
+        summary=summary,
+        data=zhang2017.describe_data(dataset),
+    )
 
 
 def _summary(

@@ -98,7 +98,12 @@ def run(config: Config, out: cli.Job) -> None:
         for metric in ("train_loss", "train_accuracy", "test_accuracy"):
             figure = viz.learning_curves(part, metric=metric, title=f"{title} {rate}".strip())
             out.save_figure(f"{metric} {rate}".strip().replace(" ", "_"), figure)
-    out.finish(cli.format_table(summary), table=table, summary=summary)
+    out.finish(
+        cli.format_table(summary),
+        table=table,
+        summary=summary,
+        data=zhang2017.describe_data(dataset),
+    )
 
 
 if __name__ == "__main__":

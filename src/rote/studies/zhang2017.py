@@ -292,11 +292,27 @@ OUTCOME_METRICS = (
 )
 
 
+def describe_data(dataset: Dataset) -> dict[str, Any]:
+    """What was trained on, for ``summary.json``: whether it is what the paper had, above all.
+
+    Returns:
+      JSON-serializable: ``name``, ``num_train``, ``num_test``, ``subset`` (whether training
+      examples were left out) and ``stored_as`` (the format that the images were kept in).
+    """
+    return {
+        "name": dataset.name,
+        "num_train": len(dataset.train.labels),
+        "num_test": len(dataset.test.labels),
+        "subset": any(step["operation"] == "subset" for step in dataset.provenance),
+        "stored_as": dataset.provenance[0].get("image_format") if dataset.provenance else None,
+    }
+
+
 def title(config: TrainConfig, dataset: Dataset) -> str:
     """What a figure shows: model, number of training images, data set and how it was stored."""
-    stored = dataset.provenance[0].get("image_format") if dataset.provenance else None
-    copy = " (stored as JPEG)" if stored == "JPEG" else ""
-    return f"{config.model} on {len(dataset.train.labels):,} images of {dataset.name}{copy}"
+    about = describe_data(dataset)
+    copy = " (stored as JPEG)" if about["stored_as"] == "JPEG" else ""
+    return f"{config.model} on {about['num_train']:,} images of {dataset.name}{copy}"
 
 
 def grouped(rows: Sequence[Row], factor: str) -> dict[Any, list[Row]]:
