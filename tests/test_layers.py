@@ -124,6 +124,16 @@ def test_bfloat16_and_float64(name: str) -> None:
         assert all(leaf.dtype == jnp.float64 for leaf in leaves)
 
 
+@pytest.mark.parametrize("name", LAYERS)
+def test_numpy_images_in_float64_are_taken_as_float32(name: str) -> None:
+    """``images / 255`` in NumPy, outside ``jit``: neither a warning nor another dtype."""
+    layer = LAYERS[name]()
+    x = np.random.default_rng(0).normal(size=(2, 6, 6, 3))
+    params, state = layer.init(jax.random.key(0), x)
+    y, _ = layer.apply(params, state, x, train=True, key=jax.random.key(1))
+    assert name in ("identity", "flatten") or y.dtype == jnp.float32
+
+
 # Dense, convolution, initializers
 
 

@@ -32,8 +32,8 @@ def convolve(x: jax.Array, kernel: jax.Array, stride: int, pads: Pads) -> jax.Ar
     Returns:
       ``[B, H', W', D]``, in the wider dtype of the two.
     """
-    dtype = jnp.promote_types(x.dtype, kernel.dtype)
-    x, kernel = x.astype(dtype), kernel.astype(dtype)
+    dtype = jnp.result_type(x, kernel)
+    x, kernel = jnp.asarray(x, dtype), jnp.asarray(kernel, dtype)
     explicit = any(jax.typeof(array).sharding.mesh.explicit_axes for array in (x, kernel))
     if jax.default_backend() != "cpu" or explicit:
         return _native(x, kernel, stride=stride, pads=pads, x_dilation=1, kernel_dilation=1)

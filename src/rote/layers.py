@@ -197,6 +197,7 @@ def batch_norm(
     def apply(params, state, x, *, train, key=None):
         del key
         with jax.named_scope("batch_norm"):
+            x = jnp.asarray(x)
             wide = x.astype(x.dtype if jnp.finfo(x.dtype).bits > 32 else jnp.float32)
             mean, var = state["mean"], state["var"]
             if train:
@@ -242,7 +243,7 @@ def local_response_norm(
 
     def function(params, x):
         # Shifted slices instead of the product would have XLA compute the power once per slice.
-        index = np.arange(x.shape[-1])
+        x, index = jnp.asarray(x), np.arange(x.shape[-1])
         band = jnp.asarray(np.abs(index[:, None] - index) <= radius, x.dtype)
         total = jnp.matmul(x * x, band, precision="highest")
         return x * _inverse_power(bias + alpha * total, beta)

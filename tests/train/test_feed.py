@@ -16,7 +16,7 @@ CNN = serial(conv(8), batch_norm(), activation(jax.nn.relu), dropout(0.2), flatt
 SETTINGS = {"batch_size": 32, "transform": unit_scale(), "max_epochs": 3}
 
 
-def train(dataset, num_runs=1, **execution):
+def train(dataset, num_runs=1, on_event=None, **execution):
     runs = [Run(seed, subset=np.arange(seed, seed + 290)) for seed in range(num_runs)]
     return fit_runs(
         CNN,
@@ -24,6 +24,7 @@ def train(dataset, num_runs=1, **execution):
         dataset,
         runs,
         execution=Execution(**execution),
+        on_event=on_event,
         **SETTINGS,
     )
 
@@ -63,8 +64,10 @@ def test_images_are_streamed_where_they_do_not_fit(noise, monkeypatch):
     monkeypatch.setattr(
         feed.Streamed, "__init__", spy(feed.Streamed.__init__, lambda: kinds.append("streamed"))
     )
-    train(noise, memory=noise.train.images.nbytes)
+    said = []
+    train(noise, memory=noise.train.images.nbytes, on_event=said.append)
     assert kinds
+    assert said[0].mapping.endswith("images are streamed")
     kinds.clear()
     train(noise, memory=10 * noise.train.images.nbytes)
     assert not kinds

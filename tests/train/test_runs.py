@@ -231,6 +231,7 @@ def test_the_rule_on_an_accelerator(monkeypatch):
         ({"mapping": "both"}, "unknown mapping 'both'"),
         ({"run_devices": 0}, "run_devices: 0; expected at least 1"),
         ({"run_devices": 9}, "9 x 1; there are 8 devices"),
+        ({"batch_devices": 9}, "1 x 9; there are 8 devices"),
         ({"batch_devices": 3}, "batch_size: 32 on 3 devices .* a multiple of 3"),
         ({"micro_batches": 5}, "micro_batches: 5; expected a divisor of 32"),
     ],
@@ -244,6 +245,12 @@ def test_runs_with_different_hparams_are_refused(noise):
     runs = [Run(0, hparams={"learning_rate": 0.1}), Run(1)]
     with pytest.raises(InputError, match="different hparams"):
         fit_runs(MLP, optax.sgd, noise, runs, max_epochs=1, **SETTINGS)
+
+
+def test_hparams_that_the_optimizer_does_not_take_are_refused(noise):
+    runs = [Run(0, hparams={"rate": 0.1})]
+    with pytest.raises(InputError, match=r"make_optimizer\(learning_rate\).*\('rate',\): missing"):
+        fit_runs(MLP, lambda learning_rate: None, noise, runs, max_epochs=1, **SETTINGS)
 
 
 def test_slots_are_dealt_out():

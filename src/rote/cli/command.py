@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import inspect
 import io
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -139,10 +140,11 @@ def _unknown_argument(given: str, config_type: type[Any]) -> InputError:
 
 def _one_line(box: str) -> str:
     """Tyro's framed error message as one line, without its frame, title and further help."""
-    lines = [line.strip("│ \n") for line in box.splitlines()]
-    body = lines[1 : next((i for i, line in enumerate(lines) if line.startswith("───")), None)]
-    text, _, _ = " ".join(filter(None, body)).partition(" Got errors:")
-    return text.removeprefix("Error parsing config: ")
+    _, *lines = [line.strip("│ \n") for line in box.splitlines()]
+    rules = [line.strip("╰╯─-") == "" for line in lines]
+    begin = rules.index(False)
+    text, _, _ = " ".join(lines[begin : rules.index(True, begin)]).partition(" Got errors:")
+    return re.sub("^Error parsing (config|launch): ", "", text)
 
 
 def _experiment(run: Callable[..., None]) -> str:

@@ -9,6 +9,15 @@ from rote.core import InputError
 from rote.record import RunDir
 from rote.train import Checkpoints, Execution
 
+_POSITIVE = (
+    "checkpoint_minutes",
+    "checkpoint_epochs",
+    "keep_checkpoints",
+    "run_devices",
+    "batch_devices",
+    "memory_gib",
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Launch:
@@ -61,6 +70,10 @@ class Launch:
         """
         if self.resume and self.overwrite:
             raise InputError("--resume continues a run, --overwrite removes it; give one of them")
+        for name in _POSITIVE:
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InputError(f"{name}: {value}; expected a positive number")
         self.execution(self.checkpoints(Path()))
 
     def configure_backend(self) -> None:

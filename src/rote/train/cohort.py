@@ -54,6 +54,7 @@ class Cohort:
         self._seating = Seating(placement, settings, tasks, stream)
         self._metrics = {task.index: make_metrics(task.dataset, task.examples) for task in tasks}
         self._order: tuple[tuple[tuple[int | None, ...], int], jax.Array] | None = None
+        self.streams = stream is not None
         self._step_pace, self._evaluation_pace = Pace(), Pace()
         self._chunk_starts: list[Moment] = []
         self.initial: dict[int, Checkpoint] = {}

@@ -1,6 +1,7 @@
 """Runs of one architecture: what the caller says of them, checked, and what follows from it."""
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -114,6 +115,13 @@ def _check(group: Group) -> None:
             f"runs have different hparams: {' and '.join(map(str, sorted(names)))}; "
             "give every run of a call the same names"
         )
+    signature = inspect.signature(group.make_optimizer)
+    try:
+        signature.bind(**group.runs[0].hparams)
+    except TypeError as error:
+        raise InputError(
+            f"make_optimizer{signature} cannot take the runs' hparams {names.pop()}: {error}"
+        ) from None
     total = len(group.dataset.train.labels)
     sizes = {_num_examples(run, total) for run in group.runs}
     if len(sizes) > 1:

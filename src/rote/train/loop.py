@@ -179,9 +179,14 @@ class Session:
             most = self._call.settings.max_epochs
             done = max(0, moment.epoch - 1) * len(moment.active)
             epochs_left = (len(moment.active) + waiting) * most - done
-            self._send_started(epochs_left, cohort.measure(moment))
+            notes = ", images are streamed" * cohort.streams
+            if waiting:
+                notes += f", {len(moment.active)} in memory at a time"
+            self._send_started(epochs_left, cohort.measure(moment), notes)
 
-    def _send_started(self, epochs_left: int, seconds: tuple[float, float, float]) -> None:
+    def _send_started(
+        self, epochs_left: int, seconds: tuple[float, float, float], notes: str = ""
+    ) -> None:
         self._announced = True
         settings, num_runs = self._call.settings, len(self._call.runs)
         description = self._call.placement.describe(num_runs)
@@ -190,7 +195,7 @@ class Session:
                 num_runs,
                 settings.max_epochs,
                 settings.steps_per_epoch,
-                description,
+                description + notes,
                 epochs_left,
                 *seconds,
             )

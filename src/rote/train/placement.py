@@ -124,7 +124,7 @@ def choose_placement(
     everything = jax.process_count() > 1
     run, batch = execution.run_devices, execution.batch_devices
     if run is None:
-        most = len(devices) // (batch or 1)
+        most = max(1, len(devices) // (batch or 1))
         run = max(d for d in _divisors(most, everything) if d <= max(1, min(num_runs, most)))
     if batch is None:
         rest = len(devices) // run
