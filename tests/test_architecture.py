@@ -24,10 +24,11 @@ ALLOWED: dict[str, set[str]] = {
     "optim": {"core"},
     "storage": {"core"},
     "train": {"core", "losses", "storage"},
-    "measure": {"core", "losses"},
+    "measure": {"core"},
     "record": {"core", "storage"},
     "viz": {"core"},
     "backend": {"core"},
+    "tables": set(),
 }
 ALLOWED["studies"] = set(ALLOWED)
 ALLOWED["cli"] = set(ALLOWED)

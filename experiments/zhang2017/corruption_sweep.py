@@ -27,9 +27,10 @@ accuracy in a full pass in evaluation mode at the end of an epoch.
 
 import dataclasses
 
-from rote import cli, viz
+from rote import cli, tables, viz
 from rote.studies import zhang2017
 from rote.studies.config import TrainConfig, check_list
+from rote.tables import Column
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,10 +50,11 @@ class Config(TrainConfig):
 
 PRESETS = {
     "smoke": Config(),
-    "cpu": Config(dataset="cifar10", num_train=10_000, at_epoch=10),
+    "cpu": Config(dataset="cifar10", learning_rate_decay=0.95, max_epochs=100, at_epoch=10),
+    "cpu_10000": Config(dataset="cifar10", num_train=10_000, at_epoch=10),
     "paper": Config(
         dataset="cifar10",
-        model="inception_small",
+        model=("inception_small", "alexnet_small", "mlp_1x512"),
         batch_size=128,
         learning_rate_decay=0.95,
         max_epochs=300,
@@ -63,51 +65,45 @@ PRESETS = {
 
 
 def run(config: Config, out: cli.Job) -> None:
-    """Trains a network per corruption and seed; leaves a table and a figure."""
+    """Trains a network per corruption and seed; leaves a table and figures."""
     dataset = zhang2017.load(config)
     cases = zhang2017.corruption_cases(dataset, config.corruptions, config)
     progress = cli.Progress(out, columns={case.label: case.factors for case in cases})
     results = zhang2017.train(config, dataset, cases, progress, out.execution)
     table = zhang2017.outcomes(cases, results, config)
-    curves = zhang2017.by_learning_rate(zhang2017.curves(cases, results))
-    title = zhang2017.title(config, dataset)
-    summary = []
-    for rate, part in zhang2017.by_learning_rate(table).items():
-        summary += _summary(part, curves[rate], config)
-        figure = viz.corruption_sweep(
-            part, num_classes=dataset.num_classes, title=f"{title} {rate}".strip()
+    for row, result, ratio in zip(table, results, zhang2017.ratio_to_clean(table), strict=True):
+        row["ratio_to_clean"] = ratio
+        row["train_accuracy_then"] = zhang2017.train_accuracy_at(result, config.at_epoch)
+    summary = zhang2017.present(
+        table,
+        ["corruption"],
+        {
+            "epochs to fit": Column("epochs_to_fit", above="not fitted"),
+            "ratio to clean": Column("ratio_to_clean", digits=2),
+            f"train accuracy, epoch {config.at_epoch}": Column("train_accuracy_then", percent=True),
+            "train accuracy": Column("train_accuracy", digits=2, percent=True),
+            "test error": Column("test_error", percent=True),
+        },
+    )
+    memorized = zhang2017.present(table, ["corruption"], zhang2017.MEMORIZATION)
+
+    figure = viz.corruption_sweep(
+        table, num_classes=dataset.num_classes, by="net", title=zhang2017.title(config, dataset)
+    )
+    out.save_figure("corruption_sweep", figure)
+    for net, part in zhang2017.by_net(zhang2017.learning_order(cases, results)).items():
+        figure = viz.learning_order(
+            part, by="corruption", title=zhang2017.title(config, dataset, net)
         )
-        out.save_figure(f"corruption_sweep {rate}".strip().replace(" ", "_"), figure)
+        out.save_figure(f"learning_order {net}".strip().replace(" ", "_"), figure)
     out.finish(
-        cli.format_table(summary),
+        f"{tables.format_table(summary)}\n\n{tables.format_table(memorized)}",
         table=table,
         summary=summary,
+        memorization=memorized,
+        settings=zhang2017.used_settings(config),
         data=zhang2017.describe_data(dataset),
     )
-
-
-def _summary(
-    table: list[zhang2017.Row], curves: list[zhang2017.Row], config: Config
-) -> list[zhang2017.Row]:
-    """A row per corruption: means and spreads over the seeds."""
-    by_corruption = zhang2017.grouped(curves, "corruption")
-    return [
-        {
-            **{name: rows[0][name] for name in ("learning_rate",) if name in rows[0]},
-            "corruption": f"{corruption:g}",
-            "epochs to fit": cli.mean_sd(
-                [row["epochs_to_fit"] for row in rows], above=f"> {config.max_epochs}"
-            ),
-            "steps to fit": cli.mean_sd([row["steps_to_fit"] for row in rows], digits=0),
-            f"train accuracy, epoch {config.at_epoch}": cli.mean_sd(
-                zhang2017.train_accuracy_at(by_corruption[corruption], config.at_epoch),
-                percent=True,
-            ),
-            "train accuracy": cli.mean_sd([row["train_accuracy"] for row in rows], percent=True),
-            "test error": cli.mean_sd([row["test_error"] for row in rows], percent=True),
-        }
-        for corruption, rows in zhang2017.grouped(table, "corruption").items()
-    ]
 
 
 if __name__ == "__main__":

@@ -31,17 +31,19 @@ at the end of an epoch.
 
 import dataclasses
 
-from rote import cli, viz
+from rote import cli, tables, viz
 from rote.studies import zhang2017
 from rote.studies.config import TrainConfig, check_list
+from rote.tables import Column
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(TrainConfig):
     """Settings of the learning curves."""
 
-    model: str = "cnn"
-    """Network, such as cnn, alexnet_small, inception_small, resnet_18, mlp_1x512."""
+    model: tuple[str, ...] = ("cnn",)
+    """Networks, such as cnn, alexnet_small, inception_small, resnet_18, mlp_1x512; several are
+    trained one after another, each with every seed."""
     conditions: tuple[str, ...] = (
         "true",
         "shuffled_pixels",
@@ -60,10 +62,21 @@ class Config(TrainConfig):
 
 PRESETS = {
     "smoke": Config(),
-    "cpu": Config(dataset="cifar10", model="cnn_16_32", num_train=5_000),
+    "cpu": Config(
+        dataset="cifar10", model=("alexnet_small",), num_train=10_000, learning_rate_decay=1.0
+    ),
+    "cpu_inception": Config(
+        dataset="cifar10",
+        model=("inception_small", "inception_small_no_bn"),
+        num_train=2_000,
+        learning_rate=(0.02,),
+        learning_rate_decay=1.0,
+        max_epochs=150,
+    ),
+    "cpu_cnn": Config(dataset="cifar10", model=("cnn_16_32",), num_train=5_000),
     "paper": Config(
         dataset="cifar10",
-        model="inception_small",
+        model=("inception_small",),
         batch_size=128,
         learning_rate_decay=0.95,
         max_epochs=300,
@@ -78,30 +91,31 @@ def run(config: Config, out: cli.Job) -> None:
     progress = cli.Progress(out, columns={case.label: case.factors for case in cases})
     results = zhang2017.train(config, dataset, cases, progress, out.execution)
     table = zhang2017.outcomes(cases, results, config)
-    summary = [
+    summary = zhang2017.present(
+        table,
+        ["condition"],
         {
-            **{name: rows[0][name] for name in ("learning_rate",) if name in rows[0]},
-            "condition": condition,
-            "epochs to fit": cli.mean_sd(
-                [row["epochs_to_fit"] for row in rows], above=f"> {config.max_epochs}"
-            ),
-            "steps to fit": cli.mean_sd([row["steps_to_fit"] for row in rows], digits=0),
-            "train accuracy": cli.mean_sd([row["train_accuracy"] for row in rows], percent=True),
-            "test accuracy": cli.mean_sd([row["test_accuracy"] for row in rows], percent=True),
-        }
-        for part in zhang2017.by_learning_rate(table).values()
-        for condition, rows in zhang2017.grouped(part, "condition").items()
-    ]
-    title = zhang2017.title(config, dataset)
+            "epochs to fit": Column("epochs_to_fit", above="not fitted"),
+            "steps to fit": Column("steps_to_fit", digits=0, above="not fitted"),
+            "train accuracy": Column("train_accuracy", digits=2, percent=True),
+            "test accuracy": Column("test_accuracy", percent=True),
+        },
+    )
+    memorized = zhang2017.present(table, ["condition"], zhang2017.MEMORIZATION)
+
     curves = [row for row in zhang2017.curves(cases, results) if row["epoch"] > 0]
-    for rate, part in zhang2017.by_learning_rate(curves).items():
+    for net, part in zhang2017.by_net(curves).items():
         for metric in ("train_loss", "train_accuracy", "test_accuracy"):
-            figure = viz.learning_curves(part, metric=metric, title=f"{title} {rate}".strip())
-            out.save_figure(f"{metric} {rate}".strip().replace(" ", "_"), figure)
+            figure = viz.learning_curves(
+                part, metric=metric, title=zhang2017.title(config, dataset, net)
+            )
+            out.save_figure(f"{metric} {net}".strip().replace(" ", "_"), figure)
     out.finish(
-        cli.format_table(summary),
+        f"{tables.format_table(summary)}\n\n{tables.format_table(memorized)}",
         table=table,
         summary=summary,
+        memorization=memorized,
+        settings=zhang2017.used_settings(config),
         data=zhang2017.describe_data(dataset),
     )
 

@@ -22,9 +22,15 @@ def default_out(experiment: str, config: Any) -> Path:
 
     The same configuration gives the same folder, in any process.
     """
-    names = (getattr(config, name, None) for name in ("dataset", "model"))
-    parts = [str(name).replace("/", "_") for name in names if name is not None]
+    values = (getattr(config, name, None) for name in ("dataset", "model"))
+    parts = [_in_short(value).replace("/", "_") for value in values if value is not None]
     return Path("runs", experiment, "-".join([*parts, config_hash(config)]))
+
+
+def _in_short(value: str | tuple[str, ...]) -> str:
+    if isinstance(value, str):
+        return value
+    return value[0] if len(value) == 1 else f"{len(value)}_models"
 
 
 def from_file(path: Path, base: Config) -> Config:

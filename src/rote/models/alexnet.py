@@ -4,10 +4,18 @@ import jax
 
 from rote.combinators import serial
 from rote.core import Model
-from rote.layers import activation, conv, dense, flatten, local_response_norm, max_pool
+from rote.layers import (
+    activation,
+    conv,
+    dense,
+    dropout,
+    flatten,
+    local_response_norm,
+    max_pool,
+)
 
 
-def alexnet_small(*, num_classes: int) -> Model:
+def alexnet_small(*, num_classes: int, dropout: float = 0.0) -> Model:
     """Twice (5x5 convolution, ReLU, max-pool, local response norm), then dense 384, 192, logits.
 
     1,387,786 parameters on 28x28x3 images with 10 classes. The paper does not give the channels,
@@ -16,6 +24,7 @@ def alexnet_small(*, num_classes: int) -> Model:
 
     Args:
       num_classes: number of logits.
+      dropout: probability of dropping a unit of the hidden dense layers; the paper's net has none.
 
     Returns:
       A model ``[B, H, W, C] -> [B, num_classes]`` with parameters ``block1/conv/kernel``, ...,
@@ -29,11 +38,16 @@ def alexnet_small(*, num_classes: int) -> Model:
         block2=_block(64),
         flatten=flatten(),
         dense1=dense(384),
-        relu1=activation(jax.nn.relu),
+        relu1=_relu(dropout),
         dense2=dense(192),
-        relu2=activation(jax.nn.relu),
+        relu2=_relu(dropout),
         head=dense(num_classes),
     )
+
+
+def _relu(rate: float) -> Model:
+    relu = activation(jax.nn.relu)
+    return serial(relu=relu, dropout=dropout(rate)) if rate else relu
 
 
 def _block(channels: int) -> Model:

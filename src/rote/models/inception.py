@@ -4,10 +4,19 @@ import jax
 
 from rote.combinators import concat, serial
 from rote.core import Model
-from rote.layers import activation, batch_norm, conv, dense, global_avg_pool, identity, max_pool
+from rote.layers import (
+    activation,
+    batch_norm,
+    conv,
+    dense,
+    dropout,
+    global_avg_pool,
+    identity,
+    max_pool,
+)
 
 
-def inception_small(*, num_classes: int, batch_norm: bool = True) -> Model:
+def inception_small(*, num_classes: int, batch_norm: bool = True, dropout: float = 0.0) -> Model:
     """A 3x3 convolution, eight Inception and two down-sampling modules, mean pool, logits.
 
     An Inception module joins a 1x1 and a 3x3 convolution, a down-sampling module a 3x3 convolution
@@ -20,6 +29,7 @@ def inception_small(*, num_classes: int, batch_norm: bool = True) -> Model:
     Args:
       num_classes: number of logits.
       batch_norm: whether the batch norm is there.
+      dropout: probability of dropping a mean before the logits; the paper's net has none.
 
     Returns:
       A model ``[B, H, W, C] -> [B, num_classes]`` with parameters ``stem/conv/kernel``,
@@ -40,9 +50,14 @@ def inception_small(*, num_classes: int, batch_norm: bool = True) -> Model:
         down2=_down(96, batch_norm),
         inception7=_inception(176, 160, batch_norm),
         inception8=_inception(176, 160, batch_norm),
-        pool=global_avg_pool(),
+        pool=_pool(dropout),
         head=dense(num_classes),
     )
+
+
+def _pool(rate: float) -> Model:
+    pool = global_avg_pool()
+    return serial(pool=pool, dropout=dropout(rate)) if rate else pool
 
 
 def _inception(channels1: int, channels3: int, normalize: bool) -> Model:

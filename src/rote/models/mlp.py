@@ -6,7 +6,7 @@ import jax
 
 from rote.combinators import serial
 from rote.core import Model
-from rote.layers import Init, activation, dense, flatten, he_normal
+from rote.layers import Init, activation, dense, dropout, flatten, he_normal
 
 
 def mlp(
@@ -15,6 +15,7 @@ def mlp(
     num_classes: int,
     activation: Callable[[jax.Array], jax.Array] = jax.nn.relu,
     init: Init = he_normal,
+    dropout: float = 0.0,
 ) -> Model:
     """The multilayer perceptron: flatten, then a dense layer and ``activation`` per width, logits.
 
@@ -26,6 +27,7 @@ def mlp(
       num_classes: number of logits.
       activation: any of ``jax.nn``.
       init: how weights and biases start, such as ``rote.layers.uniform_kaiming``.
+      dropout: probability of dropping a hidden unit; the paper's nets have none.
 
     Returns:
       A model ``[B, ...] -> [B, num_classes]`` with parameters ``hidden1/dense/kernel``, ...,
@@ -42,10 +44,13 @@ def mlp(
     """
     return serial(
         flatten=flatten(),
-        **{f"hidden{i}": _hidden(n, activation, init) for i, n in enumerate(widths, 1)},
+        **{f"hidden{i}": _hidden(n, activation, init, dropout) for i, n in enumerate(widths, 1)},
         head=dense(num_classes, init=init),
     )
 
 
-def _hidden(width: int, function: Callable[[jax.Array], jax.Array], init: Init) -> Model:
-    return serial(dense=dense(width, init=init), activation=activation(function))
+def _hidden(
+    width: int, function: Callable[[jax.Array], jax.Array], init: Init, rate: float
+) -> Model:
+    layers = {"dense": dense(width, init=init), "activation": activation(function)}
+    return serial(**layers, **({"dropout": dropout(rate)} if rate else {}))

@@ -1,5 +1,6 @@
 """The networks that ``--model`` names, the same in every experiment, and how to get one back."""
 
+import inspect
 import os
 from collections.abc import Callable
 from functools import partial
@@ -24,19 +25,34 @@ MODELS: dict[str, Callable[..., Model]] = {
 }
 
 
-def build(name: str, num_classes: int) -> Model:
+def build(name: str, num_classes: int, *, dropout: float = 0.0) -> Model:
     """The network of that name.
 
     Args:
       name: a key of ``MODELS``.
       num_classes: number of logits.
+      dropout: probability of dropping a hidden unit; the networks of Zhang et al. take it.
 
     Raises:
-      InputError: if there is no such name.
+      InputError: if there is no such name, or the network takes no dropout.
+    """
+    check(name)
+    builder = MODELS[name]
+    if not dropout:
+        return builder(num_classes=num_classes)
+    if "dropout" not in inspect.signature(builder).parameters:
+        raise InputError(f"dropout: {name} takes none; choose an MLP, alexnet or inception")
+    return builder(num_classes=num_classes, dropout=dropout)
+
+
+def check(name: str) -> None:
+    """Checks that there is a network of that name.
+
+    Raises:
+      InputError: if not.
     """
     if name not in MODELS:
         raise unknown_name("model", name, MODELS)
-    return MODELS[name](num_classes=num_classes)
 
 
 class LoadedRun(NamedTuple):
@@ -76,9 +92,11 @@ def load_run(
     run_dir = RunDir.open(folder)
     params, state = run_dir.load_params(run, which)
     config = run_dir.config
-    if "model" not in config:
+    saved = run_dir.run(run)
+    if "model" not in saved:
         raise InputError(
-            f"the configuration in {run_dir.folder} names no model; get its parameters with "
+            f"{run_dir.folder} does not say which model that is; get its parameters with "
             "RunDir.open(folder).load_params()"
         )
-    return LoadedRun(build(config["model"], run_dir.run(run)["num_classes"]), params, state, config)
+    name, dropout = saved["model"], saved.get("dropout", 0.0)
+    return LoadedRun(build(name, saved["num_classes"], dropout=dropout), params, state, config)

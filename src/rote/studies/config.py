@@ -7,15 +7,21 @@ from typing import Literal
 
 from rote.core import InputError
 
+Augment = Literal["none", "crop", "crop_flip"]
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """Settings of a training experiment; ``None`` means: from the recipe of (data set, model)."""
+    """Settings of a training experiment; ``None`` means: from the recipe of (data set, model).
+
+    Where several networks have different recipes, each keeps its own.
+    """
 
     dataset: str = "digits"
     """Data set: digits (in the package), mnist, fashion_mnist, cifar10, cifar100, any TFDS set."""
-    model: str = "mlp_1x512"
-    """Network, such as mlp_1x512, cnn, alexnet_small, inception_small, resnet_18."""
+    model: tuple[str, ...] = ("mlp_1x512",)
+    """Networks, such as mlp_1x512, cnn, alexnet_small, inception_small, resnet_18; several are
+    trained one after another, each with every seed."""
     optimizer: Literal["sgd", "momentum", "adam"] = "momentum"
     """Update rule; momentum is heavy ball with 0.9."""
     num_train: int | None = None
@@ -32,10 +38,12 @@ class TrainConfig:
     """Initial learning rate; several are trained side by side, each with every seed."""
     learning_rate_decay: float | None = None
     """Factor on the learning rate after every epoch; 1 keeps it constant."""
-    weight_decay: float = 0.0
-    """Coefficient of the l2 term that is added to the gradient of the weights (not biases)."""
-    augment: bool = False
-    """Random crop (and flip, for color images) of the training images; leave off to memorise."""
+    weight_decay: float | None = None
+    """Coefficient of the l2 term that is added to the gradient of the weights (not biases); None:
+    0, or the network's own where training with and without it is compared."""
+    augment: Augment = "none"
+    """Random crop, or crop and flip (of color images), of the training images; leave it at none to
+    memorise."""
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     """Dtype of the computation inside the net."""
     max_epochs: int | None = None
@@ -47,6 +55,7 @@ class TrainConfig:
         Raises:
           InputError: if a value cannot be used.
         """
+        check_list("model", self.model)
         check_list("seeds", self.seeds)
         for seed in (*self.seeds, self.label_seed or 0):
             if seed < 0:
@@ -61,7 +70,7 @@ class TrainConfig:
             check_positive("learning_rate", rate)
         if self.learning_rate_decay is not None:
             check_positive("learning_rate_decay", self.learning_rate_decay)
-        if not 0 <= self.weight_decay < math.inf:
+        if self.weight_decay is not None and not 0 <= self.weight_decay < math.inf:
             raise InputError(f"weight_decay: {self.weight_decay}; expected 0 or a positive number")
 
 

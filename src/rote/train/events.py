@@ -51,7 +51,7 @@ class Started(NamedTuple):
             num_runs=sum(group.num_runs for group in groups),
             max_epochs=max(group.max_epochs for group in groups),
             steps_per_epoch=max(group.steps_per_epoch for group in groups),
-            mapping="; ".join(group.mapping for group in groups),
+            mapping="; ".join(dict.fromkeys(group.mapping for group in groups)),
             epochs_left=sum(group.epochs_left for group in groups),
             compile_seconds=sum(group.compile_seconds for group in groups),
             seconds_per_step=fmean(group.seconds_per_step for group in groups),

@@ -4,7 +4,16 @@ The figures are ``matplotlib.figure.Figure`` objects made without ``pyplot``: no
 style left behind. Save them with ``RunDir.save_figure`` or ``figure.savefig``.
 """
 
+from rote.viz.accuracies import accuracies
 from rote.viz.corruption import corruption_sweep, test_error, time_to_fit
 from rote.viz.curves import learning_curves
+from rote.viz.learning_order import learning_order
 
-__all__ = ["corruption_sweep", "learning_curves", "test_error", "time_to_fit"]
+__all__ = [
+    "accuracies",
+    "corruption_sweep",
+    "learning_curves",
+    "learning_order",
+    "test_error",
+    "time_to_fit",
+]

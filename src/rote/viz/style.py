@@ -35,6 +35,7 @@ CAPTION_CHARACTERS_PER_INCH = 15
 
 NAMES = {
     "true": "true labels",
+    "random": "random labels",
     "step": "training step",
     "train_loss": "training loss",
     "batch_loss": "mini-batch loss",

@@ -2,6 +2,67 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+
+class Column(NamedTuple):
+    """How a number that each seed has is shown in one cell; see ``mean_sd``.
+
+    Attributes:
+      name: the number's name in the rows.
+      digits: digits after the decimal point.
+      percent: show fractions as percent.
+      above: what is known of a censored value, such as ``"> 200"``.
+    """
+
+    name: str
+    digits: int = 1
+    percent: bool = False
+    above: str = ""
+
+
+def summarize(
+    rows: Sequence[Mapping[str, Any]], by: Sequence[str], columns: Mapping[str, Column]
+) -> list[dict[str, Any]]:
+    """One line for all seeds: rows that agree in ``by`` become means and spreads.
+
+    Args:
+      rows: one per seed.
+      by: the factors that tell the lines apart; each becomes a column.
+      columns: by heading, what is shown.
+
+    Returns:
+      A row per combination of factors, in order of appearance.
+
+    >>> rows = [{"width": 8, "error": 0.1}, {"width": 8, "error": 0.2}, {"width": 9, "error": 0.5}]
+    >>> print(format_table(summarize(rows, ["width"], {"test error": Column("error", 0, True)})))
+    width  test error
+    8      15 ± 7 % (2)
+    9      50 % (1)
+    """
+    groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[factor] for factor in by), []).append(row)
+    return [
+        {
+            **{factor: _factor(value) for factor, value in zip(by, values, strict=True)},
+            **{
+                heading: mean_sd(
+                    [row[name] for row in group], digits=digits, percent=percent, above=above
+                )
+                for heading, (name, digits, percent, above) in columns.items()
+            },
+        }
+        for values, group in groups.items()
+    ]
+
+
+def _factor(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def mean_sd(

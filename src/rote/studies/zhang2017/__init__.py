@@ -1,0 +1,64 @@
+"""Zhang et al. 2017, "Understanding deep learning requires rethinking generalization".
+
+What its experiments share: the settings (``settings``), the trainings of a figure or table
+(``cases``), training them (``training``), and the tables that come out (``outcomes``).
+"""
+
+from rote.studies.zhang2017.cases import (
+    Case,
+    condition_cases,
+    corruption_cases,
+    expand,
+    load,
+)
+from rote.studies.zhang2017.outcomes import (
+    MEMORIZATION,
+    by_net,
+    curves,
+    describe_data,
+    grouped,
+    learning_order,
+    outcomes,
+    present,
+    ratio_to_clean,
+    title,
+    train_accuracy_at,
+)
+from rote.studies.zhang2017.settings import (
+    RECIPES,
+    Recipe,
+    preprocessing,
+    resolve,
+    settled,
+    used_settings,
+    weight_decay_of,
+)
+from rote.studies.zhang2017.training import FITTED, train
+
+__all__ = [
+    "FITTED",
+    "MEMORIZATION",
+    "RECIPES",
+    "Case",
+    "Recipe",
+    "by_net",
+    "condition_cases",
+    "corruption_cases",
+    "curves",
+    "describe_data",
+    "expand",
+    "grouped",
+    "learning_order",
+    "load",
+    "outcomes",
+    "preprocessing",
+    "present",
+    "ratio_to_clean",
+    "resolve",
+    "settled",
+    "title",
+    "train",
+    "train_accuracy_at",
+    "used_settings",
+    "weight_decay_of",
+]

@@ -1,0 +1,102 @@
+"""Training the cases of a study, as one sweep."""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import optax
+
+from rote import optim
+from rote.core import Dataset
+from rote.studies import catalog
+from rote.studies.config import TrainConfig
+from rote.studies.zhang2017.cases import Case
+from rote.studies.zhang2017.settings import preprocessing, settled
+from rote.train import (
+    Event,
+    Execution,
+    Group,
+    Result,
+    Run,
+    StopRule,
+    accuracy_reached,
+    fit_groups,
+)
+
+FITTED = accuracy_reached(1.0)
+
+
+def train(
+    config: TrainConfig,
+    dataset: Dataset,
+    cases: Sequence[Case],
+    on_event: Callable[[Event], None] | None = None,
+    execution: Execution | None = None,
+    *,
+    stop: StopRule | None = FITTED,
+) -> list[Result]:
+    """Trains every case until all its labels are fitted, or ``max_epochs``.
+
+    Cases that share a compiled program (model, augmentation, dropout) are trained together.
+
+    Args:
+      config: a configuration.
+      dataset: the data set that the cases are made from.
+      cases: the trainings.
+      on_event: see ``rote.train.fit``.
+      execution: see ``rote.train.fit``.
+      stop: when a run ends; ``None``: after ``max_epochs``.
+
+    Returns:
+      A result per case, in their order.
+    """
+    programs: dict[tuple[str, str, float], list[int]] = {}
+    for index, case in enumerate(cases):
+        programs.setdefault((case.model, case.augment, case.dropout), []).append(index)
+    groups = [
+        _group(config, dataset, [cases[index] for index in members], stop)
+        for members in programs.values()
+    ]
+    trained = fit_groups(groups, on_event=on_event, execution=execution)
+    order = [index for members in programs.values() for index in members]
+    results = dict(zip(order, (each for group in trained for each in group), strict=True))
+    return [results[index] for index in range(len(cases))]
+
+
+def _group(
+    config: TrainConfig, dataset: Dataset, cases: Sequence[Case], stop: StopRule | None
+) -> Group:
+    """Cases of one compiled program."""
+    first = cases[0]
+    settings = settled(config, first.model)
+    subset = first.subset
+    num_examples = len(dataset.train.labels if subset is None else subset)
+    steps_per_epoch = max(1, num_examples // settings.batch_size)
+    recipe = getattr(optim, config.optimizer)
+
+    def make_optimizer(
+        learning_rate: jax.Array, weight_decay: jax.Array
+    ) -> optax.GradientTransformation:
+        schedule = optim.epoch_decay(learning_rate, settings.learning_rate_decay, steps_per_epoch)
+        return recipe(schedule, weight_decay=weight_decay)
+
+    return Group(
+        model=catalog.build(first.model, dataset.num_classes, dropout=first.dropout),
+        make_optimizer=make_optimizer,
+        dataset=dataset,
+        runs=[
+            Run(
+                init_seed=case.seed,
+                dataset=case.make,
+                subset=case.subset,
+                hparams={"learning_rate": case.learning_rate, "weight_decay": case.weight_decay},
+                label=case.label,
+            )
+            for case in cases
+        ],
+        batch_size=settings.batch_size,
+        max_epochs=settings.max_epochs,
+        transform=preprocessing(dataset.image_shape, first.augment),
+        stop=stop,
+        compute_dtype=None if config.compute_dtype == "float32" else config.compute_dtype,
+        micro_batches=config.micro_batches,
+    )
