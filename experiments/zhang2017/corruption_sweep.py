@@ -27,7 +27,7 @@ accuracy in a full pass in evaluation mode at the end of an epoch.
 
 import dataclasses
 
-from rote import cli, tables, viz
+from rote import cli, viz
 from rote.studies import zhang2017
 from rote.studies.config import TrainConfig, check_list
 from rote.tables import Column
@@ -70,7 +70,7 @@ def run(config: Config, out: cli.Job) -> None:
     cases = zhang2017.corruption_cases(dataset, config.corruptions, config)
     progress = cli.Progress(out, columns={case.label: case.factors for case in cases})
     results = zhang2017.train(config, dataset, cases, progress, out.execution)
-    table = zhang2017.outcomes(cases, results, config)
+    table = zhang2017.outcomes(cases, results)
     for row, result, ratio in zip(table, results, zhang2017.ratio_to_clean(table), strict=True):
         row["ratio_to_clean"] = ratio
         row["train_accuracy_then"] = zhang2017.train_accuracy_at(result, config.at_epoch)
@@ -96,14 +96,7 @@ def run(config: Config, out: cli.Job) -> None:
             part, by="corruption", title=zhang2017.title(config, dataset, net)
         )
         out.save_figure(f"learning_order {net}".strip().replace(" ", "_"), figure)
-    out.finish(
-        f"{tables.format_table(summary)}\n\n{tables.format_table(memorized)}",
-        table=table,
-        summary=summary,
-        memorization=memorized,
-        settings=zhang2017.used_settings(config),
-        data=zhang2017.describe_data(dataset),
-    )
+    zhang2017.finish(out, config, dataset, table, summary, memorized)
 
 
 if __name__ == "__main__":

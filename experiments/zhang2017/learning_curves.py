@@ -31,7 +31,7 @@ at the end of an epoch.
 
 import dataclasses
 
-from rote import cli, tables, viz
+from rote import cli, viz
 from rote.studies import zhang2017
 from rote.studies.config import TrainConfig, check_list
 from rote.tables import Column
@@ -90,7 +90,7 @@ def run(config: Config, out: cli.Job) -> None:
     cases = zhang2017.condition_cases(dataset, config.conditions, config)
     progress = cli.Progress(out, columns={case.label: case.factors for case in cases})
     results = zhang2017.train(config, dataset, cases, progress, out.execution)
-    table = zhang2017.outcomes(cases, results, config)
+    table = zhang2017.outcomes(cases, results)
     summary = zhang2017.present(
         table,
         ["condition"],
@@ -110,14 +110,7 @@ def run(config: Config, out: cli.Job) -> None:
                 part, metric=metric, title=zhang2017.title(config, dataset, net)
             )
             out.save_figure(f"{metric} {net}".strip().replace(" ", "_"), figure)
-    out.finish(
-        f"{tables.format_table(summary)}\n\n{tables.format_table(memorized)}",
-        table=table,
-        summary=summary,
-        memorization=memorized,
-        settings=zhang2017.used_settings(config),
-        data=zhang2017.describe_data(dataset),
-    )
+    zhang2017.finish(out, config, dataset, table, summary, memorized)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ rote/studies/zhang2017/settings.py. Accuracies are those after the last epoch, n
 import dataclasses
 import functools
 
-from rote import cli, data, tables, viz
+from rote import cli, data, viz
 from rote.core import Dataset, InputError
 from rote.studies import zhang2017
 from rote.studies.config import TrainConfig
@@ -90,7 +90,7 @@ def run(config: Config, out: cli.Job) -> None:
     cases = [case for model in config.model for case in rows_of(model, dataset, config)]
     progress = cli.Progress(out, columns={case.label: case.factors for case in cases})
     results = zhang2017.train(config, dataset, cases, progress, out.execution, stop=None)
-    table = zhang2017.outcomes(cases, results, config)
+    table = zhang2017.outcomes(cases, results)
     factors = ["labels", "random_crop", "weight_decay"]
     summary = zhang2017.present(
         table,
@@ -110,14 +110,7 @@ def run(config: Config, out: cli.Job) -> None:
         title=zhang2017.title(config, dataset),
     )
     out.save_figure("table1", figure)
-    out.finish(
-        f"{tables.format_table(summary)}\n\n{tables.format_table(memorized)}",
-        table=table,
-        summary=summary,
-        memorization=memorized,
-        settings=zhang2017.used_settings(config),
-        data=zhang2017.describe_data(dataset),
-    )
+    zhang2017.finish(out, config, dataset, table, summary, memorized)
 
 
 def rows_of(model: str, dataset: Dataset, config: TrainConfig) -> list[zhang2017.Case]:

@@ -1,41 +1,19 @@
 """The experiments as a user runs them: what they claim, what they leave, what they refuse."""
 
-import dataclasses
-import importlib.util
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rote import cli, load_run, random_labels
+from rote import load_run, random_labels
 from rote.data import load
 from rote.record import RunDir
 from rote.studies import zhang2017
 from rote.train import make_forward
 
-FOLDER = Path(__file__).resolve().parents[2] / "experiments" / "zhang2017"
-
-
-def experiment(name):
-    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def command(name, *arguments):
-    """Runs an experiment's command line in this process; returns its exit code."""
-    module = experiment(name)
-    try:
-        cli.main(module.run, module.PRESETS, resolve=zhang2017.resolve, argv=arguments)
-    except SystemExit as exit:
-        return exit.code
-    return 0
-
 
 @pytest.fixture(scope="module")
-def sweep(tmp_path_factory):
+def sweep(command, tmp_path_factory):
     """The smoke preset, run once: five corruption levels, three seeds."""
     out = tmp_path_factory.mktemp("sweep") / "run"
     assert command("corruption_sweep", "--preset", "smoke", "--out", str(out)) == 0
@@ -55,14 +33,14 @@ def test_every_corruption_of_digits_is_memorised(sweep):
     errors = [np.mean([row["test_error"] for row in rows]) for rows in groups.values()]
     assert errors == sorted(errors)
 
-    curves = zhang2017.grouped(sweep.rows(), "corruption")
-    at_20 = [np.mean(zhang2017.train_accuracy_at(rows, 20)) for rows in curves.values()]
+    at_20 = [np.mean([row["train_accuracy_then"] for row in rows]) for rows in groups.values()]
     assert at_20 == sorted(at_20, reverse=True) and at_20[-1] < 0.9 * at_20[0]
 
 
 def test_the_run_directory_holds_everything(sweep):
     assert sweep.complete
-    assert {path.name for path in sweep.figures()} == {"corruption_sweep.png"}
+    names = {"corruption_sweep.png", "learning_order.png"}
+    assert {path.name for path in sweep.figures()} == names
     assert (sweep.folder / "figures" / "corruption_sweep.svg").stat().st_size > 1000
     assert sweep.config["learning_rate"] == [0.1]  # resolved
     runs = sweep.runs()
@@ -86,7 +64,7 @@ def test_a_trained_net_comes_back(sweep):
     np.testing.assert_array_equal(logits.argmax(-1), dataset.train.labels)
 
 
-def test_the_same_command_finds_its_run_again(sweep, capsys):
+def test_the_same_command_finds_its_run_again(command, sweep, capsys):
     before = (sweep.folder / "metrics.jsonl").read_bytes()
     assert command("corruption_sweep", "--out", str(sweep.folder)) == 0
     shown = capsys.readouterr()
@@ -95,7 +73,7 @@ def test_the_same_command_finds_its_run_again(sweep, capsys):
     assert (sweep.folder / "metrics.jsonl").read_bytes() == before
 
 
-def test_a_config_file_repeats_a_run_exactly(sweep, tmp_path):
+def test_a_config_file_repeats_a_run_exactly(command, sweep, tmp_path):
     small = ("--seeds", "2", "--corruptions", "1")
     out = tmp_path / "again"
     config = str(sweep.folder / "config.json")
@@ -108,7 +86,7 @@ def test_a_config_file_repeats_a_run_exactly(sweep, tmp_path):
     assert run["last"] == first["last"]
 
 
-def test_raising_max_epochs_continues_a_run_as_if_it_had_never_ended(tmp_path, capsys):
+def test_raising_max_epochs_continues_a_run_as_if_it_had_never_ended(command, tmp_path, capsys):
     small = ("--seeds", "0", "1", "--corruptions", "0", "1", "--num-train", "500")
 
     def run(folder, *arguments):
@@ -132,7 +110,7 @@ def test_raising_max_epochs_continues_a_run_as_if_it_had_never_ended(tmp_path, c
         np.testing.assert_array_equal(*kernels)
 
 
-def test_learning_curves_on_digits(tmp_path):
+def test_learning_curves_on_digits(command, tmp_path):
     """Every condition is fitted, true labels first, random labels last."""
     out = tmp_path / "run"
     assert command("learning_curves", "--seeds", "0", "--out", str(out)) == 0
@@ -166,7 +144,7 @@ def test_learning_curves_on_digits(tmp_path):
         (["--corruptions", "0.5", "0.5"], "one or more different"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(tmp_path, capsys, arguments, message):
+def test_bad_input_is_one_line_and_exit_code_2(command, tmp_path, capsys, arguments, message):
     out = tmp_path / "run"
     assert command("corruption_sweep", "--out", str(out), *arguments) == 2
     shown = capsys.readouterr().err.strip().splitlines()
@@ -176,14 +154,14 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path, capsys, arguments, mess
     assert not out.exists()
 
 
-def test_an_unknown_condition_is_named(tmp_path, capsys):
+def test_an_unknown_condition_is_named(command, tmp_path, capsys):
     out = tmp_path / "run"
     assert command("learning_curves", "--conditions", "true", "gausian", "--out", str(out)) == 2
     assert "did you mean 'gaussian'" in capsys.readouterr().err
     assert not out.exists()
 
 
-def test_a_diverging_run_is_reported_and_the_rest_kept(tmp_path, capsys):
+def test_a_diverging_run_is_reported_and_the_rest_kept(command, tmp_path, capsys):
     out = tmp_path / "run"
     arguments = ["--optimizer", "sgd", "--learning-rate", "1e38", "--seeds", "0"]
     code = command("corruption_sweep", "--corruptions", "0", "--out", str(out), *arguments)
@@ -196,15 +174,26 @@ def test_a_diverging_run_is_reported_and_the_rest_kept(tmp_path, capsys):
     assert np.isfinite(params["head"]["kernel"]).all()
 
 
-@pytest.mark.parametrize("name", ["corruption_sweep", "learning_curves"])
-def test_presets_resolve(name):
+TRAININGS = (
+    "corruption_sweep",
+    "early_stopping",
+    "explicit_regularizers",
+    "learning_curves",
+    "table1",
+)
+
+
+@pytest.mark.parametrize("name", TRAININGS)
+def test_presets_resolve(experiment, name):
     presets = experiment(name).PRESETS
     assert {"smoke", "cpu", "paper"} <= presets.keys()
     for config in presets.values():
-        zhang2017.settled(zhang2017.resolve(config))
+        for model in zhang2017.resolve(config).model:
+            zhang2017.settled(config, model)
     paper = presets["paper"]
-    assert (paper.dataset, paper.model, paper.num_train) == ("cifar10", "inception_small", None)
-    resolved = zhang2017.resolve(paper)
-    assert (resolved.learning_rate, resolved.learning_rate_decay) == ((0.1,), 0.95)
-    assert zhang2017.resolve(dataclasses.replace(paper, model="mlp_3x512")).learning_rate == (0.01,)
+    assert (paper.dataset, paper.num_train, paper.optimizer) == ("cifar10", None, "momentum")
+    for model in paper.model:
+        recipe = zhang2017.settled(paper, model)
+        rate = (0.1,) if model.startswith("inception") else (0.01,)
+        assert (recipe.learning_rate, recipe.learning_rate_decay) == (rate, 0.95)
     assert json.loads(json.dumps(paper.seeds)) == [0, 1, 2]

@@ -1,6 +1,7 @@
 """The settings of Zhang et al. 2017, and what the conditions mean for a network."""
 
 import dataclasses
+import itertools
 
 import jax
 import numpy as np
@@ -27,7 +28,7 @@ def test_an_mlp_cannot_tell_shuffled_pixels_from_true_ones():
     shuffled = data.shuffled_pixels(DIGITS, seed=3)
 
     model = mlp((32,), num_classes=10)
-    transform = zhang2017.preprocessing((8, 8, 1), augment=False)
+    transform = zhang2017.preprocessing((8, 8, 1), augment="none")
     optimizer = momentum(0.1)
     step = jax.jit(make_step(model, optimizer, transform=transform))
     params, state = model.init(jax.random.key(0), transform(DIGITS.train.images[:1], train=False))
@@ -50,39 +51,77 @@ def test_an_mlp_cannot_tell_shuffled_pixels_from_true_ones():
 
 def test_preprocessing_is_the_papers():
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.uint8)
-    x = zhang2017.preprocessing((32, 32, 3), augment=False)(images, train=True)
+    x = zhang2017.preprocessing((32, 32, 3), augment="none")(images, train=True)
     crop = images[:, 2:30, 2:30].astype(np.float64) / 255
     mean = crop.mean((1, 2, 3), keepdims=True)
     std = np.maximum(crop.std((1, 2, 3), keepdims=True), 1 / np.sqrt(28 * 28 * 3))
     np.testing.assert_allclose(x, (crop - mean) / std, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("augment", ["crop", "crop_flip"])
 @pytest.mark.parametrize("shape", [(32, 32, 3), (28, 28, 1), (8, 8, 1)])
-def test_augmentation_acts_in_training_only_and_keeps_the_size(shape):
+def test_augmentation_acts_in_training_only_and_keeps_the_size(shape, augment):
     images = np.random.default_rng(0).integers(0, 256, (16, *shape)).astype(np.uint8)
-    plain = zhang2017.preprocessing(shape, augment=False)(images, train=False)
-    augment = zhang2017.preprocessing(shape, augment=True)
+    plain = zhang2017.preprocessing(shape, augment="none")(images, train=False)
+    augment = zhang2017.preprocessing(shape, augment)
     np.testing.assert_array_equal(augment(images, train=False), plain)
     trained = augment(images, train=True, key=jax.random.key(0))
     assert trained.shape == plain.shape
     assert not np.allclose(trained, plain)
 
 
+def test_flips_mirror_color_images_only():
+    """A crop of every window of a gray image, or of a color image without flips, is a window."""
+    rng = np.random.default_rng(0)
+    color = rng.integers(0, 256, (1, 32, 32, 3)).astype(np.uint8).repeat(64, axis=0)
+    crop, flip = (
+        np.asarray(
+            zhang2017.preprocessing((32, 32, 3), augment)(color, train=True, key=jax.random.key(0))
+        )
+        for augment in ("crop", "crop_flip")
+    )
+    windows = np.lib.stride_tricks.sliding_window_view(color[0], (28, 28), axis=(0, 1))
+    flat = windows.reshape(25, 3, 28, 28).transpose(0, 2, 3, 1) / 255.0
+    white = (flat - flat.mean((1, 2, 3), keepdims=True)) / flat.std((1, 2, 3), keepdims=True)
+
+    def known(images):
+        return [bool(np.abs(white - image).max((1, 2, 3)).min() < 1e-3) for image in images]
+
+    assert all(known(crop))
+    straight, mirrored = known(flip), known(flip[:, :, ::-1])
+    assert all(a != b for a, b in zip(straight, mirrored, strict=True))
+    assert 16 < sum(mirrored) < 48
+    with pytest.raises(InputError, match="augment: 'flip'; expected 'none'"):
+        zhang2017.preprocessing((8, 8, 1), "flip")
+
+
 def test_resolve_takes_the_recipe_and_leaves_what_is_given():
     config = zhang2017.resolve(TrainConfig(batch_size=64))
     recipe = zhang2017.RECIPES["digits", "mlp_1x512"]
-    assert zhang2017.settled(config) == recipe._replace(batch_size=64)
+    assert zhang2017.settled(config, "mlp_1x512") == recipe._replace(batch_size=64)
     assert zhang2017.resolve(config) == config
-    paper = zhang2017.resolve(TrainConfig(dataset="cifar10", model="inception_small"))
+    paper = zhang2017.resolve(TrainConfig(dataset="cifar10", model=("inception_small",)))
     assert (paper.learning_rate, paper.learning_rate_decay) == ((0.1,), 0.95)
-    other = zhang2017.resolve(TrainConfig(dataset="mnist", model="mlp_3x512"))
-    assert zhang2017.settled(other) == zhang2017.DEFAULT_RECIPE
+    other = TrainConfig(dataset="mnist", model=("mlp_3x512",))
+    assert zhang2017.settled(other, "mlp_3x512") == zhang2017.settings.DEFAULT_RECIPE
     adam = zhang2017.resolve(TrainConfig(optimizer="adam"))
-    assert adam.learning_rate == zhang2017.ADAM_LEARNING_RATE
+    assert adam.learning_rate == zhang2017.settings.ADAM_LEARNING_RATE
     with pytest.raises(InputError, match="did you mean 'alexnet_small'"):
-        zhang2017.resolve(TrainConfig(model="alexnet_smal"))
-    with pytest.raises(InputError, match="resolve"):
-        zhang2017.settled(TrainConfig())
+        zhang2017.resolve(TrainConfig(model=("alexnet_smal",)))
+
+
+def test_networks_with_different_recipes_keep_their_own():
+    config = TrainConfig(dataset="cifar10", model=("inception_small", "mlp_1x512"), seeds=(0,))
+    assert zhang2017.resolve(config) == config
+    cases = zhang2017.condition_cases(DIGITS, ["true"], config)
+    assert [case.label for case in cases] == [
+        "inception_small true seed=0",
+        "mlp_1x512 true seed=0",
+    ]
+    assert [case.learning_rate for case in cases] == [0.1, 0.01]
+    assert [case.settings.learning_rate_decay for case in cases] == [0.95, 1.0]
+    same = TrainConfig(dataset="mnist", model=("mlp_3x512", "mlp_1x512"))
+    assert zhang2017.resolve(same).learning_rate == (0.01,)
 
 
 def test_a_label_seed_fixes_the_labels_of_all_runs():
@@ -101,19 +140,26 @@ def test_each_learning_rate_is_tried_with_each_seed():
     cases = zhang2017.corruption_cases(DIGITS, [0.5, 1.0], zhang2017.resolve(config))
     assert len({case.label for case in cases}) == len(cases) == 8
     assert cases[2].label == "corruption=0.5 learning_rate=0.01 seed=0"
-    assert cases[2].factors == {"corruption": 0.5, "learning_rate": 0.01, "seed": 0}
+    assert cases[2].factors == {
+        "model": "mlp_1x512",
+        "corruption": 0.5,
+        "learning_rate": 0.01,
+        "seed": 0,
+    }
     assert [case.learning_rate for case in cases[:4]] == [0.1, 0.1, 0.01, 0.01]
-    parts = zhang2017.by_learning_rate([case.factors for case in cases])
+    parts = zhang2017.by_net([case.factors for case in cases])
     assert {name: len(rows) for name, rows in parts.items()} == {
         "learning_rate=0.1": 4,
         "learning_rate=0.01": 4,
     }
-    assert list(zhang2017.by_learning_rate([{"seed": 0}])) == [""]
+    assert list(zhang2017.by_net([{"model": "cnn", "seed": 0}])) == [""]
+    assert list(zhang2017.by_net([{"model": "cnn"}, {"model": "mlp"}])) == ["cnn", "mlp"]
 
 
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
+        ("model", "cnn", r"model: 'cnn'; expected a tuple, such as \('cnn',\)"),
         ("seeds", (), "one or more different"),
         ("seeds", (1, 1), "one or more different"),
         ("label_seed", -2, "seed: -2; expected an integer >= 0"),
@@ -142,20 +188,24 @@ def test_tables_of_a_small_study():
         ("true", 0, 2),
         ("true", 1, 0),
     ]
-    table = zhang2017.outcomes(cases, results, config)
+    table = zhang2017.outcomes(cases, results)
     assert [row["epochs_to_fit"] for row in table] == [None] * 4
     assert {row["max_steps"] for row in table} == {2}
     for row, result in zip(table, results, strict=True):
         assert row["test_error"] == 1 - result.history[-1]["test_accuracy"]
     groups = zhang2017.grouped(table, "condition")
     assert {name: len(rows) for name, rows in groups.items()} == {"true": 2, "random_labels": 2}
-    at_one = zhang2017.train_accuracy_at(zhang2017.grouped(curves, "condition")["true"], 1)
-    assert at_one == [result.history[1]["train_accuracy"] for result in results[:2]]
+    for result in results:
+        accuracies = [row["train_accuracy"] for row in result.history]
+        assert [zhang2017.train_accuracy_at(result, epoch) for epoch in (1, 9)] == accuracies[1:]
 
 
 def test_titles_say_how_the_images_were_stored():
-    config = TrainConfig(model="cnn")
+    config = TrainConfig(model=("cnn",))
     assert zhang2017.title(config, DIGITS) == "cnn on 1,437 images of digits"
+    assert zhang2017.title(config, DIGITS, "cnn").count("cnn") == 1
+    several = TrainConfig(model=("cnn", "mlp_1x512"))
+    assert zhang2017.title(several, DIGITS) == "1,437 images of digits"
     stored = dataclasses.replace(DIGITS, name="cifar10", provenance=({"image_format": "JPEG"},))
     assert zhang2017.title(config, stored) == "cnn on 1,437 images of cifar10 (stored as JPEG)"
 
@@ -174,3 +224,55 @@ def test_weight_decay_and_optimizer_reach_the_training():
     assert decayed < 0.95 * plain
     assert norm(optimizer="sgd") != norm(optimizer="adam") != plain
     assert norm(learning_rate_decay=0.1) != plain
+
+
+def test_what_was_memorised_is_counted_from_the_record():
+    dataset = data.load("digits", num_train=100)
+    config = zhang2017.resolve(
+        TrainConfig(num_train=100, seeds=(0,), max_epochs=60, batch_size=50, learning_rate=(0.1,))
+    )
+    cases = zhang2017.corruption_cases(dataset, [0.0, 0.5], config)
+    clean, noisy = zhang2017.train(config, dataset, cases)
+    table = zhang2017.outcomes(cases, [clean, noisy])
+    assert table[0]["changed_clean_accuracy"] is table[0]["changed_learned_epoch"] is None
+
+    labels, truth, record = noisy.data.labels, noisy.data.clean_labels, noisy.record
+    by_hand = {"clean": [], "learned": [], "forgotten": []}
+    for example in np.flatnonzero(labels != truth):
+        right = [row[example] == labels[example] for row in record.predicted]
+        by_hand["clean"].append([row[example] == truth[example] for row in record.predicted])
+        if right[-1]:
+            wrong = [epoch for epoch, fits in enumerate(right) if not fits]
+            by_hand["learned"].append(max(wrong, default=-1) + 1)
+        by_hand["forgotten"].append(sum(a and not b for a, b in itertools.pairwise(right)))
+    row = table[1]
+    curve = np.mean(by_hand["clean"], axis=0)
+    assert row["changed_clean_accuracy"] == pytest.approx(curve[-1])
+    assert row["peak_changed_clean_accuracy"] == pytest.approx(curve.max())
+    assert row["changed_learned_epoch"] == pytest.approx(np.mean(by_hand["learned"]))
+    assert row["changed_forgetting"] == pytest.approx(np.mean(by_hand["forgotten"]))
+    leaves = jax.tree.leaves(jax.tree.map(np.subtract, noisy.params, noisy.initial.params))
+    way = np.sqrt(sum(np.sum(np.square(leaf, dtype=float)) for leaf in leaves))
+    assert row["distance_from_init"] == pytest.approx(way)
+    assert row["num_params"] == 64 * 512 + 512 + 512 * 10 + 10
+
+    order = zhang2017.learning_order(cases, [clean, noisy])
+    changed = [each["fraction"] for each in order if each["part"] == "changed"]
+    assert changed == sorted(changed) and changed[-1] == row["changed_accuracy"]
+    paired = zhang2017.ratio_to_clean(table)
+    assert paired[0] in (1.0, None)
+
+
+def test_ratio_is_of_the_same_seed_and_net():
+    rows = [
+        {"model": model, "corruption": level, "seed": seed, "epochs_to_fit": epochs}
+        for model, level, seed, epochs in (
+            ("a", 0.0, 0, 10),
+            ("a", 0.0, 1, 20),
+            ("a", 1.0, 0, 30),
+            ("a", 1.0, 1, 30),
+            ("b", 1.0, 0, 30),
+            ("a", 0.5, 0, None),
+        )
+    ]
+    assert zhang2017.ratio_to_clean(rows) == [1.0, 1.0, 3.0, 1.5, None, None]

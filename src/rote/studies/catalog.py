@@ -16,6 +16,7 @@ MODELS: dict[str, Callable[..., Model]] = {
     "cnn": models.cnn,
     "cnn_16_32": partial(models.cnn, (16, 32)),
     "cnn_no_bn": partial(models.cnn, batch_norm=False),
+    "cnn_16_32_no_bn": partial(models.cnn, (16, 32), batch_norm=False),
     "alexnet_small": models.alexnet_small,
     "inception_small": models.inception_small,
     "inception_small_no_bn": partial(models.inception_small, batch_norm=False),

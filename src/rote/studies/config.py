@@ -90,6 +90,8 @@ def check_list(name: str, values: Sequence[object]) -> None:
     Raises:
       InputError: if not.
     """
+    if isinstance(values, str):
+        raise InputError(f"{name}: {values!r}; expected a tuple, such as ({values!r},)")
     if not values or len(set(values)) < len(values):
         given = " ".join(map(str, values)) or "none"
         raise InputError(f"{name}: {given}; expected one or more different values")

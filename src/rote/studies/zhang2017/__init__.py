@@ -13,9 +13,11 @@ from rote.studies.zhang2017.cases import (
 )
 from rote.studies.zhang2017.outcomes import (
     MEMORIZATION,
+    Row,
     by_net,
     curves,
     describe_data,
+    finish,
     grouped,
     learning_order,
     outcomes,
@@ -30,7 +32,6 @@ from rote.studies.zhang2017.settings import (
     preprocessing,
     resolve,
     settled,
-    used_settings,
     weight_decay_of,
 )
 from rote.studies.zhang2017.training import FITTED, train
@@ -41,12 +42,14 @@ __all__ = [
     "RECIPES",
     "Case",
     "Recipe",
+    "Row",
     "by_net",
     "condition_cases",
     "corruption_cases",
     "curves",
     "describe_data",
     "expand",
+    "finish",
     "grouped",
     "learning_order",
     "load",
@@ -59,6 +62,5 @@ __all__ = [
     "title",
     "train",
     "train_accuracy_at",
-    "used_settings",
     "weight_decay_of",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 from rote import data
 from rote.core import Dataset, InputError, unknown_name
 from rote.studies.config import Augment, TrainConfig
-from rote.studies.zhang2017.settings import settled
+from rote.studies.zhang2017.settings import Recipe, settled
 
 
 class Case(NamedTuple):
@@ -22,6 +22,7 @@ class Case(NamedTuple):
       seed: of initialization and data order.
       learning_rate: initial learning rate.
       make: makes the data set that it trains on, when its turn has come.
+      settings: batch size, epochs and decay of the learning rate.
       weight_decay: coefficient of the l2 term.
       augment: augmentation of its training images.
       dropout: probability of dropping a hidden unit.
@@ -34,6 +35,7 @@ class Case(NamedTuple):
     seed: int
     learning_rate: float
     make: Callable[[], Dataset]
+    settings: Recipe
     weight_decay: float = 0.0
     augment: Augment = "none"
     dropout: float = 0.0
@@ -62,15 +64,16 @@ def expand(
       factors: what distinguishes it in tables; model and seed are added, and the learning rate
         where it differs.
       make: makes the data set from ``seed=``, the seed of its randomisation.
-      **treatment: what differs from plain training: ``weight_decay``, ``augment``, ``dropout``;
-        by default as the configuration says.
+      **treatment: what differs from plain training: ``weight_decay``, ``augment``, ``dropout``,
+        ``settings``; by default as the configuration says.
     """
     treatment = {
+        "settings": settled(config, model),
         "weight_decay": config.weight_decay or 0.0,
         "augment": config.augment,
         **treatment,
     }
-    rates = settled(config, model).learning_rate
+    rates = treatment["settings"].learning_rate
     cases = []
     for rate in rates:
         differs = {"learning_rate": rate} if len(rates) > 1 else {}

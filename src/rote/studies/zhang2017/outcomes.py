@@ -8,6 +8,7 @@ import optax
 
 from rote import measure, tables
 from rote.core import Dataset, count_params
+from rote.record import RunDir
 from rote.studies.config import TrainConfig
 from rote.studies.zhang2017.cases import Case
 from rote.studies.zhang2017.settings import settled
@@ -61,11 +62,11 @@ def curves(cases: Sequence[Case], results: Sequence[Result]) -> list[Row]:
     return table
 
 
-def outcomes(cases: Sequence[Case], results: Sequence[Result], config: TrainConfig) -> list[Row]:
+def outcomes(cases: Sequence[Case], results: Sequence[Result]) -> list[Row]:
     """The ends of the runs as one table: a row per case.
 
     ``epochs_to_fit`` and ``steps_to_fit`` are ``None`` where the run did not fit every label within
-    the configuration's ``max_epochs``. Of memorisation there are, beside the last row of the
+    its ``max_epochs``. Of memorisation there are, beside the last row of the
     history: ``changed_clean_accuracy`` (see ``curves``) and its peak; the mean epoch since which an
     example is right, and the mean number of times that it was forgotten, of changed and of
     unchanged examples, both as to the labels trained on; the l2 norm of all parameters, and of
@@ -74,7 +75,7 @@ def outcomes(cases: Sequence[Case], results: Sequence[Result], config: TrainConf
     """
     table = []
     for case, result in zip(cases, results, strict=True):
-        max_epochs = settled(config, case.model).max_epochs
+        max_epochs = case.settings.max_epochs
         epochs, steps = result.time_to() or (None, None)
         last = result.history[-1]
         table.append(
@@ -171,7 +172,7 @@ def describe_data(dataset: Dataset) -> dict[str, Any]:
         "name": dataset.name,
         "num_train": len(dataset.train.labels),
         "num_test": len(dataset.test.labels),
-        "subset": any(step["operation"] == "subset" for step in dataset.provenance),
+        "subset": any(step.get("operation") == "subset" for step in dataset.provenance),
         "stored_as": dataset.provenance[0].get("image_format") if dataset.provenance else None,
     }
 
@@ -243,3 +244,31 @@ def ratio_to_clean(table: Sequence[Row]) -> list[float | None]:
         else None
         for row in table
     ]
+
+
+def finish(
+    out: RunDir,
+    config: TrainConfig,
+    dataset: Dataset,
+    table: Sequence[Row],
+    summary: Sequence[Row],
+    memorization: Sequence[Row] = (),
+) -> None:
+    """Ends a run with its tables, and with what it trained on and how.
+
+    Args:
+      out: the run directory.
+      config: the configuration.
+      dataset: what the runs were made from.
+      table: a row per run.
+      summary: for people, a row per setting.
+      memorization: likewise, see ``MEMORIZATION``.
+    """
+    out.finish(
+        "\n\n".join(tables.format_table(part) for part in (summary, memorization) if part),
+        table=table,
+        summary=summary,
+        memorization=memorization,
+        settings={model: settled(config, model)._asdict() for model in config.model},
+        data=describe_data(dataset),
+    )

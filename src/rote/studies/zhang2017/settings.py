@@ -14,7 +14,7 @@ momentum, on kernels and not on biases.
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from rote import transforms
 from rote.core import InputError
@@ -84,11 +84,6 @@ def settled(config: TrainConfig, model: str) -> Recipe:
         recipe = recipe._replace(learning_rate=ADAM_LEARNING_RATE)
     given = {name: getattr(config, name) for name in Recipe._fields}
     return recipe._replace(**{name: value for name, value in given.items() if value is not None})
-
-
-def used_settings(config: TrainConfig) -> dict[str, dict[str, Any]]:
-    """By model, the settings that it was trained with; for ``summary.json``."""
-    return {model: settled(config, model)._asdict() for model in config.model}
 
 
 def weight_decay_of(config: TrainConfig, model: str) -> float:

@@ -1,6 +1,6 @@
 """Training the cases of a study, as one sweep."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import jax
 import optax
@@ -10,7 +10,7 @@ from rote.core import Dataset
 from rote.studies import catalog
 from rote.studies.config import TrainConfig
 from rote.studies.zhang2017.cases import Case
-from rote.studies.zhang2017.settings import preprocessing, settled
+from rote.studies.zhang2017.settings import preprocessing
 from rote.train import (
     Event,
     Execution,
@@ -36,7 +36,8 @@ def train(
 ) -> list[Result]:
     """Trains every case until all its labels are fitted, or ``max_epochs``.
 
-    Cases that share a compiled program (model, augmentation, dropout) are trained together.
+    Cases that share a compiled program (model, settings, augmentation, dropout) are trained
+    together.
 
     Args:
       config: a configuration.
@@ -49,9 +50,10 @@ def train(
     Returns:
       A result per case, in their order.
     """
-    programs: dict[tuple[str, str, float], list[int]] = {}
+    programs: dict[Hashable, list[int]] = {}
     for index, case in enumerate(cases):
-        programs.setdefault((case.model, case.augment, case.dropout), []).append(index)
+        program = (case.model, case.settings, case.augment, case.dropout)
+        programs.setdefault(program, []).append(index)
     groups = [
         _group(config, dataset, [cases[index] for index in members], stop)
         for members in programs.values()
@@ -67,7 +69,7 @@ def _group(
 ) -> Group:
     """Cases of one compiled program."""
     first = cases[0]
-    settings = settled(config, first.model)
+    settings = first.settings
     subset = first.subset
     num_examples = len(dataset.train.labels if subset is None else subset)
     steps_per_epoch = max(1, num_examples // settings.batch_size)
