@@ -1,0 +1,220 @@
+"""The numbers that Zhang et al. (2017) print, how sure each is, and where ours come from.
+
+A value says which rows of which experiment's table are to be compared with it. Fractions, not
+percent. How sure a number is, is said by its ``tag``:
+
+* ``verified``: read in the paper's text or in its first author's code;
+* ``second-hand``: read in third parties' notes on the paper, which agree with one another;
+* ``computed``: follows from such numbers by arithmetic;
+* ``recalled``: from memory, without a source at hand. Nothing is judged by it.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+Tag = Literal["verified", "second-hand", "computed", "recalled"]
+
+TEST_MARGIN = 0.01
+"""A test accuracy (or error) this close counts as the same."""
+TRAIN_MARGIN = 0.003
+"""A train accuracy this close counts as the same."""
+FULL_SIZE = {"cifar10": 50_000, "mnist": 60_000}
+"""Training images of the sets that the paper used."""
+
+
+class Published(NamedTuple):
+    """One number of the paper.
+
+    Attributes:
+      where: table, figure or section.
+      what: the setting, in words.
+      column: the column of our tables with this quantity.
+      value: the number; an accuracy or an error is a fraction.
+      tag: how sure it is.
+      experiment: whose table has our number.
+      match: which rows: a value per column; ``True`` and ``False`` stand for "not 0" and "0" too.
+      dataset: what the paper used.
+      margin: the difference that counts as none; ``None`` where no margin was fixed.
+      drawn: whether runs differ at all; the solution of a linear system does not.
+    """
+
+    where: str
+    what: str
+    column: str
+    value: float
+    tag: Tag
+    experiment: str
+    match: Mapping[str, Any]
+    dataset: str = "cifar10"
+    margin: float | None = TEST_MARGIN
+    drawn: bool = True
+
+
+MODEL_NAMES = {
+    "inception_small": "Inception",
+    "inception_small_no_bn": "Inception without BN",
+    "alexnet_small": "Alexnet",
+    "mlp_3x512": "MLP 3x512",
+    "mlp_1x512": "MLP 1x512",
+}
+
+
+class Table1Row(NamedTuple):
+    """A row of Table 1, in percent as printed there."""
+
+    model: str
+    random_crop: bool
+    weight_decay: bool
+    labels: Literal["true", "random"]
+    train: float
+    test: float
+
+
+TABLE_1 = (
+    Table1Row("inception_small", True, True, "true", 100.0, 89.05),
+    Table1Row("inception_small", True, False, "true", 100.0, 89.31),
+    Table1Row("inception_small", False, True, "true", 100.0, 86.03),
+    Table1Row("inception_small", False, False, "true", 100.0, 85.75),
+    Table1Row("inception_small", False, False, "random", 100.0, 9.78),
+    Table1Row("inception_small_no_bn", False, True, "true", 100.0, 83.00),
+    Table1Row("inception_small_no_bn", False, False, "true", 100.0, 82.00),
+    Table1Row("inception_small_no_bn", False, False, "random", 100.0, 10.12),
+    Table1Row("alexnet_small", True, True, "true", 99.90, 81.22),
+    Table1Row("alexnet_small", True, False, "true", 99.82, 79.66),
+    Table1Row("alexnet_small", False, True, "true", 100.0, 77.36),
+    Table1Row("alexnet_small", False, False, "true", 100.0, 76.07),
+    Table1Row("alexnet_small", False, False, "random", 99.82, 9.86),
+    Table1Row("mlp_3x512", False, True, "true", 100.0, 53.35),
+    Table1Row("mlp_3x512", False, False, "true", 100.0, 52.39),
+    Table1Row("mlp_3x512", False, False, "random", 100.0, 10.48),
+    Table1Row("mlp_1x512", False, True, "true", 99.80, 50.39),
+    Table1Row("mlp_1x512", False, False, "true", 100.0, 50.51),
+    Table1Row("mlp_1x512", False, False, "random", 99.34, 10.61),
+)
+"""Complete. Two independent notes agree on every row."""
+
+
+def setting(row: Table1Row) -> dict[str, Any]:
+    """What tells a row of Table 1 from the others, as our tables have it."""
+    names = ("model", "random_crop", "weight_decay", "labels")
+    return {name: getattr(row, name) for name in names}
+
+
+def _table_1() -> list[Published]:
+    values = []
+    for row in TABLE_1:
+        treatment = [
+            *(["random crop"] if row.random_crop else []),
+            *(["weight decay"] if row.weight_decay else []),
+            *(["random labels"] if row.labels == "random" else []),
+        ]
+        what = ", ".join([MODEL_NAMES[row.model], *treatment])
+        for column, percent, margin in (
+            ("test_accuracy", row.test, TEST_MARGIN),
+            ("train_accuracy", row.train, TRAIN_MARGIN),
+        ):
+            values.append(
+                Published(
+                    "Table 1",
+                    what,
+                    column,
+                    round(percent / 100, 6),
+                    "second-hand",
+                    "table1",
+                    setting(row),
+                    margin=margin,
+                )
+            )
+    return values
+
+
+def _figure_1c() -> list[Published]:
+    """The ends of the curves: without corruption from Table 1, at full corruption chance."""
+    plain = {
+        row.model: round(1 - row.test / 100, 6)
+        for row in TABLE_1
+        if (row.random_crop, row.weight_decay, row.labels) == (False, False, "true")
+    }
+    ends: list[tuple[str, float, float, Tag]] = []
+    for model in ("inception_small", "alexnet_small", "mlp_1x512"):
+        ends += [(model, 0.0, plain[model], "computed"), (model, 1.0, 0.9, "verified")]
+    return [
+        Published(
+            "Fig. 1c",
+            f"{MODEL_NAMES[model]}, corruption {corruption:g}",
+            "test_error",
+            value,
+            tag,
+            "corruption_sweep",
+            {"model": model, "corruption": corruption},
+        )
+        for model, corruption, value, tag in ends
+    ]
+
+
+def _table_4() -> list[Published]:
+    """Random labels with a regularizer on."""
+    rows = (
+        ("inception_small", "weight_decay", 1.0),
+        ("mlp_3x512", "weight_decay", 1.0),
+        ("mlp_1x512", "weight_decay", 0.9921),
+        ("inception_small", "random_crop", 0.9993),
+        ("inception_small", "augmentation", 0.9928),
+    )
+    return [
+        Published(
+            "Table 4",
+            f"{MODEL_NAMES[model]}, random labels, {regularizer.replace('_', ' ')}",
+            "train_accuracy",
+            value,
+            "recalled",
+            "explicit_regularizers",
+            {"model": model, "regularizer": regularizer},
+            margin=TRAIN_MARGIN,
+        )
+        for model, regularizer, value in rows
+    ]
+
+
+def _linear_models() -> list[Published]:
+    def error(dataset: str, features: str, l2: bool, value: float, what: str) -> Published:
+        return Published(
+            "Section 5",
+            what,
+            "test_error",
+            value,
+            "verified",
+            "linear_models",
+            {"dataset": dataset, "features": features, "l2": l2},
+            dataset,
+            drawn=features == "random_conv",
+        )
+
+    def norm(features: str, value: float, what: str) -> Published:
+        match = {"dataset": "mnist", "features": features, "l2": False}
+        return Published(
+            "Section 5",
+            what,
+            "norm",
+            value,
+            "verified",
+            "linear_models",
+            match,
+            "mnist",
+            margin=None,
+            drawn=False,
+        )
+
+    return [
+        error("mnist", "pixels", False, 0.012, "MNIST, Gaussian kernel on pixels"),
+        error("mnist", "gabor", False, 0.006, "MNIST, Gabor wavelets"),
+        error("cifar10", "pixels", False, 0.46, "CIFAR-10, Gaussian kernel on pixels"),
+        error("cifar10", "random_conv", False, 0.17, "CIFAR-10, 32,000 random filters"),
+        error("cifar10", "random_conv", True, 0.15, "CIFAR-10, 32,000 random filters, l2"),
+        norm("pixels", 220.0, "MNIST, Gaussian kernel on pixels"),
+        norm("gabor", 390.0, "MNIST, Gabor wavelets"),
+    ]
+
+
+PUBLISHED = (*_table_1(), *_figure_1c(), *_table_4(), *_linear_models())
+"""Every number that ours are compared with."""

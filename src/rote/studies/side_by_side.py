@@ -1,0 +1,178 @@
+"""The comparison with the paper as text: Markdown tables between two markers of a README."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rote.core import InputError
+from rote.studies.claims import Judged
+from rote.studies.comparison import Compared
+from rote.studies.published import FULL_SIZE
+from rote.studies.results import Result
+from rote.tables import format_table
+
+BEGIN = "<!-- side by side: begin -->"
+END = "<!-- side by side: end -->"
+
+DATASET_NAMES = {"cifar10": "CIFAR-10", "mnist": "MNIST"}
+QUANTITIES = {
+    "test_accuracy": "test accuracy, %",
+    "train_accuracy": "train accuracy, %",
+    "test_error": "test error, %",
+    "norm": "norm",
+}
+RULE = """\
+Written by `python experiments/zhang2017/side_by_side.py` from the files in [results](results).
+Ours are mean ± sample standard deviation (number of seeds); the paper's numbers are one run each,
+as far as is known. The difference is ours less the paper's, in points, with the 95 % prediction
+interval of a single run, t s √(1 + 1/n). By a rule that was fixed beforehand: it *agrees* when that
+interval lies within the margin (1 point of test accuracy or error, 0.3 of train accuracy),
+*differs* when it lies wholly outside, and is *inconclusive* otherwise; fewer than three seeds are
+*too few*; what was trained on other data, or with other settings than the preset `paper`, is *not
+comparable*; a number of the paper that is only recalled, or a quantity without a margin, gets *no
+verdict*. The solution of a linear system is the same in every run: one is enough, and its interval
+has no width. How sure the paper's number is stands behind it."""
+
+
+def section(
+    compared: Sequence[Compared], judged: Sequence[Judged], results: Sequence[Result]
+) -> str:
+    """What stands between the markers.
+
+    Args:
+      compared: from ``comparison.compare``.
+      judged: from ``claims.judge_claims``.
+      results: the result files, in the order of their numbers.
+    """
+    numbers = {result.name: str(i) for i, result in enumerate(results, start=1)}
+    parts = [
+        RULE,
+        "![Ours over the paper's numbers](figures/side_by_side.png)",
+        "### Numbers",
+        _table([_number_row(item, numbers) for item in compared]),
+        "### Claims in words",
+        "Judged on the data that there are, by the test that stands above each table.",
+    ]
+    by_test: dict[str, list[Judged]] = {}
+    for item in judged:
+        by_test.setdefault(item.claim.test, []).append(item)
+    for test, items in by_test.items():
+        parts += [f"{_sentence(test)}:", _table([_claim_row(item, numbers) for item in items])]
+    parts += ["### Runs", "\n".join(map(_run_line, numbers.values(), results)) or "None yet."]
+    return "\n\n".join(parts)
+
+
+def insert(readme: str, text: str) -> str:
+    """The README with the text between its markers, in place of what stood there.
+
+    Raises:
+      InputError: if it has not exactly one of each marker, in their order.
+    """
+    for marker in (BEGIN, END):
+        if readme.count(marker) != 1:
+            raise InputError(
+                f"the README has {readme.count(marker)} lines {marker!r}; put one where the "
+                "comparison begins and one where it ends"
+            )
+    before, _, rest = readme.partition(BEGIN)
+    _, found, after = rest.partition(END)
+    if not found:
+        raise InputError(f"the README has {END!r} before {BEGIN!r}; exchange them")
+    return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
+
+
+def figure_rows(compared: Sequence[Compared]) -> list[dict[str, Any]]:
+    """The comparison as ``viz.comparison.side_by_side`` shows it; see there."""
+    return [
+        {
+            "group": f"{item.published.where}: {QUANTITIES[item.published.column]}",
+            "label": item.published.what,
+            "paper": 100 * item.published.value,
+            "value": None if item.mean is None else 100 * item.mean,
+            "sd": None if item.sd is None else 100 * item.sd,
+            "difference": None if item.difference is None else 100 * item.difference,
+            "interval": None
+            if item.interval is None
+            else tuple(100 * end for end in item.interval),
+            "margin": 100 * item.published.margin,
+            "verdict": item.verdict,
+        }
+        for item in compared
+        # What has no margin is no percentage either: the norms.
+        if item.published.margin is not None
+    ]
+
+
+def describe_data(entry: Mapping[str, Any]) -> str:
+    """A data set, how it was stored and how much of it, such as ``"CIFAR-10, JPEG copy, all"``."""
+    name = entry["name"]
+    size, full = entry["num_train"], FULL_SIZE.get(name)
+    copy = ["JPEG copy"] if entry["stored_as"] == "JPEG" else []
+    some = f"{size:,} images" if entry["subset"] or size != full else f"all {size:,} images"
+    return ", ".join([DATASET_NAMES.get(name, name), *copy, some])
+
+
+def _number_row(item: Compared, numbers: Mapping[str, str]) -> dict[str, str]:
+    published = item.published
+    percent = published.column != "norm"
+    scale, digits = (100, 2) if percent else (1, 0)
+    ours = difference = ""
+    if item.mean is not None and item.difference is not None:
+        spread = "" if item.sd is None else f" ± {scale * item.sd:.{digits}f}"
+        ours = f"{scale * item.mean:.{digits}f}{spread} ({item.n})"
+        difference = f"{scale * item.difference:+.{digits}f}"
+        if item.interval is not None and not math.isclose(*item.interval):
+            low, high = (f"{scale * end:+.{digits}f}" for end in item.interval)
+            difference += f" [{low}, {high}]"
+    return {
+        "where": published.where,
+        "setting": published.what,
+        "quantity": QUANTITIES[published.column],
+        "paper": f"{scale * published.value:.{digits}f}, {published.tag}",
+        "ours": ours,
+        "difference": difference,
+        "verdict": ": ".join([item.verdict, *filter(None, ["; ".join(item.reasons)])]),
+        "run": ""
+        if item.result is None
+        else numbers[item.result.name] + (f" ({item.variant})" if item.variant else ""),
+    }
+
+
+def _claim_row(item: Judged, numbers: Mapping[str, str]) -> dict[str, str]:
+    claim, result = item.claim, item.result
+    return {
+        "where": f"{claim.where}, {claim.tag}",
+        "claim": claim.text,
+        "measured": item.finding.measured,
+        "verdict": item.finding.verdict,
+        "data": "" if result is None else "; ".join(map(describe_data, result.data)),
+        "run": "" if result is None else numbers[result.name],
+    }
+
+
+def _run_line(number: str, result: Result) -> str:
+    env = result.env
+    versions = ", ".join(
+        f"{name} {version}" for name, version in env["versions"].items() if version is not None
+    )
+    devices = sorted({device.split(" ", 1)[-1] for device in env["devices"]})
+    if devices == ["cpu"]:
+        hardware = f"{env['cores']} cores of {env['cpu']}"
+    else:
+        hardware = f"{len(env['devices'])} x {', '.join(devices)}"
+    commit = env["commit"]
+    changed = " with local changes" if commit and commit["dirty"] else ""
+    source = f"commit {commit['id'][:7]}{changed}" if commit else "commit unknown"
+    data = "; ".join(map(describe_data, result.data))
+    return (
+        f"{number}. [{result.name}](results/{result.name}.json): `{result.command}`; {data}; "
+        f"{hardware}; {versions}; {source}; {result.finished[:10]}."
+    )
+
+
+def _table(rows: Sequence[Mapping[str, str]]) -> str:
+    return format_table(rows, markdown=True)
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
