@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import rote
-from rote.cli import Job, format_table, main, mean_sd
+from rote.cli import Job, main
 from rote.cli.command import parse
 from rote.cli.config import default_out, from_file
 from rote.cli.interrupt import answer_signals
@@ -521,35 +521,6 @@ def test_handlers_are_put_back() -> None:
     assert handlers() == before
     assert signal.set_wakeup_fd(-1) == -1
     assert signals.received is None
-
-
-# Tables -------------------------------------------------------------------------------------------
-
-
-def test_mean_sd() -> None:
-    assert mean_sd([1.0, 2.0, 3.0], digits=2) == "2.00 ± 1.00 (3)"
-    assert mean_sd([0.5], percent=True, digits=0) == "50 % (1)"
-    assert mean_sd([10, None], above="> 200") == "10.0 (1), > 200 (1)"
-    assert mean_sd([]) == "-"
-
-
-def test_tables() -> None:
-    rows = [
-        {"model": "mlp", "corruption": 0.5, "epochs": "> 200 (3)"},
-        {"model": "cnn", "corruption": 1.0, "epochs": None},
-    ]
-    assert format_table(rows).splitlines() == [
-        "model  corruption  epochs",
-        "mlp           0.5  > 200 (3)",
-        "cnn             1  -",
-    ]
-    assert format_table(rows, markdown=True).splitlines() == [
-        "| model | corruption | epochs    |",
-        "| ----- | ---------: | --------- |",
-        "| mlp   |        0.5 | > 200 (3) |",
-        "| cnn   |          1 | -         |",
-    ]
-    assert format_table([]) == "(no rows)"
 
 
 def test_help_is_quick() -> None:

@@ -3,6 +3,5 @@
 from rote.cli.command import main
 from rote.cli.launch import Job
 from rote.cli.progress import Progress
-from rote.tables import format_table, mean_sd
 
-__all__ = ["Job", "Progress", "format_table", "main", "mean_sd"]
+__all__ = ["Job", "Progress", "main"]

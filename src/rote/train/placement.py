@@ -13,11 +13,7 @@ of it. The rule, where ``Execution`` leaves it open:
   ``batch``.
 """
 
-import contextlib
 import dataclasses
-import os
-import re
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import jax
@@ -166,16 +162,7 @@ def memory_budget(execution: Execution) -> int:
     stats = device.memory_stats() if device.platform != "cpu" else None
     if stats and "bytes_limit" in stats:
         return int(0.8 * stats["bytes_limit"])
-    return _free_memory() // (2 * len(jax.local_devices()))
-
-
-def _free_memory() -> int:
-    """Bytes of this machine's memory that are free; all of it, where only that is known."""
-    with contextlib.suppress(OSError):
-        match = re.search(r"^MemAvailable:\s*(\d+) kB", Path("/proc/meminfo").read_text(), re.M)
-        if match:
-            return int(match[1]) * 1024
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return free_memory() // (2 * len(jax.local_devices()))
 
 
 def _divisors(number: int, everything: bool) -> list[int]:
