@@ -23,12 +23,14 @@ ALLOWED: dict[str, set[str]] = {
     "models": {"core", "layers", "combinators"},
     "optim": {"core"},
     "storage": {"core"},
-    "train": {"core", "losses", "storage"},
+    "train": {"core", "losses", "memory", "storage"},
     "measure": {"core"},
     "record": {"core", "storage"},
     "viz": {"core"},
     "backend": {"core"},
     "tables": set(),
+    "memory": set(),
+    "linear": {"core", "memory"},
 }
 ALLOWED["studies"] = set(ALLOWED)
 ALLOWED["cli"] = set(ALLOWED)

@@ -21,6 +21,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from rote.core import InputError, unknown_name
+from rote.memory import free_memory
 from rote.train.checkpoint import Checkpoints
 
 MAPPINGS = ("auto", "map", "vmap")
