@@ -11,6 +11,7 @@ from rote.core import InputError, Model, Params, State, unknown_name
 from rote.record import RunDir
 
 MODELS: dict[str, Callable[..., Model]] = {
+    "mlp_1x8": partial(models.mlp, (8,)),
     "mlp_1x512": partial(models.mlp, (512,)),
     "mlp_3x512": partial(models.mlp, (512, 512, 512)),
     "cnn": models.cnn,

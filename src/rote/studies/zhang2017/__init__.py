@@ -26,6 +26,7 @@ from rote.studies.zhang2017.outcomes import (
     title,
     train_accuracy_at,
 )
+from rote.studies.zhang2017.redraw import train_redrawn
 from rote.studies.zhang2017.settings import (
     RECIPES,
     Recipe,
@@ -62,5 +63,6 @@ __all__ = [
     "title",
     "train",
     "train_accuracy_at",
+    "train_redrawn",
     "weight_decay_of",
 ]

@@ -26,6 +26,7 @@ class Case(NamedTuple):
       weight_decay: coefficient of the l2 term.
       augment: augmentation of its training images.
       dropout: probability of dropping a hidden unit.
+      whiten: whether each image is whitened.
       subset: ``[n]`` indices of the training examples it trains on; by default all.
     """
 
@@ -39,6 +40,7 @@ class Case(NamedTuple):
     weight_decay: float = 0.0
     augment: Augment = "none"
     dropout: float = 0.0
+    whiten: bool = True
     subset: np.ndarray | None = None
 
 
@@ -65,7 +67,7 @@ def expand(
         where it differs.
       make: makes the data set from ``seed=``, the seed of its randomisation.
       **treatment: what differs from plain training: ``weight_decay``, ``augment``, ``dropout``,
-        ``settings``; by default as the configuration says.
+        ``whiten``, ``settings``; by default as the configuration says.
     """
     treatment = {
         "settings": settled(config, model),

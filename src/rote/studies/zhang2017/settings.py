@@ -93,7 +93,9 @@ def weight_decay_of(config: TrainConfig, model: str) -> float:
     return 1e-4 if model.startswith("mlp") else 5e-4
 
 
-def preprocessing(image_shape: Sequence[int], augment: Augment) -> transforms.Transform:
+def preprocessing(
+    image_shape: Sequence[int], augment: Augment, *, whiten: bool = True
+) -> transforms.Transform:
     """The paper's preprocessing: scale to 0..1, center crop of 32x32 to 28x28, whiten per image.
 
     Other sizes are not cropped.
@@ -102,6 +104,7 @@ def preprocessing(image_shape: Sequence[int], augment: Augment) -> transforms.Tr
       image_shape: ``(H, W, C)``.
       augment: ``"crop"`` crops at random instead (other sizes than 32x32: after padding by an
         eighth); ``"crop_flip"`` also flips, color images only.
+      whiten: without it pixels stay on the scale 0..1.
 
     Raises:
       InputError: if there is no such augmentation.
@@ -117,4 +120,5 @@ def preprocessing(image_shape: Sequence[int], augment: Augment) -> transforms.Tr
             crops.append(transforms.random_flip())
     else:
         raise InputError(f"augment: {augment!r}; expected 'none', 'crop' or 'crop_flip'")
-    return transforms.chain(*crops, transforms.unit_scale(), transforms.per_image_whitening())
+    whitening = [transforms.per_image_whitening()] if whiten else []
+    return transforms.chain(*crops, transforms.unit_scale(), *whitening)

@@ -36,7 +36,7 @@ def train(
 ) -> list[Result]:
     """Trains every case until all its labels are fitted, or ``max_epochs``.
 
-    Cases that share a compiled program (model, settings, augmentation, dropout) are trained
+    Cases that share a compiled program (all but data, seed, rate and weight decay) are trained
     together.
 
     Args:
@@ -52,7 +52,7 @@ def train(
     """
     programs: dict[Hashable, list[int]] = {}
     for index, case in enumerate(cases):
-        program = (case.model, case.settings, case.augment, case.dropout)
+        program = (case.model, case.settings, case.augment, case.dropout, case.whiten)
         programs.setdefault(program, []).append(index)
     groups = [
         _group(config, dataset, [cases[index] for index in members], stop)
@@ -97,7 +97,7 @@ def _group(
         ],
         batch_size=settings.batch_size,
         max_epochs=settings.max_epochs,
-        transform=preprocessing(dataset.image_shape, first.augment),
+        transform=preprocessing(dataset.image_shape, first.augment, whiten=first.whiten),
         stop=stop,
         compute_dtype=None if config.compute_dtype == "float32" else config.compute_dtype,
         micro_batches=config.micro_batches,

@@ -1,0 +1,78 @@
+"""Training while random labels are drawn anew: a mistake, made on purpose."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from rote import data, optim
+from rote.core import Batch, Dataset
+from rote.studies import catalog
+from rote.studies.config import TrainConfig
+from rote.studies.zhang2017.outcomes import Row
+from rote.studies.zhang2017.settings import preprocessing, settled
+from rote.train import TrainState, init_train_state, make_forward, make_step
+
+
+def train_redrawn(
+    config: TrainConfig, dataset: Dataset, seed: int, *, every: int | None
+) -> list[Row]:
+    """Trains the configuration's first model on random labels that do not stay the same.
+
+    Args:
+      config: a configuration.
+      dataset: with its clean labels.
+      seed: of initialization, order and the first labels.
+      every: epochs after which all labels are drawn anew; ``None``: never.
+
+    Returns:
+      A row per epoch: ``epoch``, ``train_accuracy`` (full pass at its end, on the labels of this
+      epoch), ``running_accuracy`` (mean over its mini-batches, each before its update) and
+      ``test_accuracy``.
+    """
+    settings = settled(config, config.model[0])
+    size, count = settings.batch_size, len(dataset.train.labels)
+    steps = count // size
+    model = catalog.build(config.model[0], dataset.num_classes)
+    transform = preprocessing(dataset.image_shape, config.augment)
+    optimizer = getattr(optim, config.optimizer)(
+        optim.epoch_decay(settings.learning_rate[0], settings.learning_rate_decay, steps),
+        weight_decay=config.weight_decay or 0.0,
+    )
+    step, forward = make_step(model, optimizer, transform=transform), make_forward(model, transform)
+    images = jnp.asarray(dataset.train.images)
+    test = Batch(jnp.asarray(dataset.test.images), jnp.asarray(dataset.test.labels))
+
+    def right(state: TrainState, batch: Batch, train: bool) -> jax.Array:
+        key = jax.random.fold_in(state.key, state.step) if train else None
+        logits, _ = forward(state.params, state.state, batch.images, train=train, key=key)
+        return jnp.mean(jnp.argmax(logits, -1) == batch.labels)
+
+    @jax.jit
+    def epoch(
+        state: TrainState, labels: jax.Array, order: jax.Array
+    ) -> tuple[TrainState, dict[str, jax.Array]]:
+        def one(state: TrainState, chosen: jax.Array) -> tuple[TrainState, jax.Array]:
+            batch = Batch(images[chosen], labels[chosen])
+            before = right(state, batch, train=True)
+            return step(state, batch)[0], before
+
+        state, before = lax.scan(one, state, order)
+        return state, {
+            "running_accuracy": jnp.mean(before),
+            "train_accuracy": right(state, Batch(images, labels), train=False),
+            "test_accuracy": right(state, test, train=False),
+        }
+
+    init_key, noise_key = jax.random.split(jax.random.key(seed))
+    params, net_state = model.init(init_key, transform(images[:1], train=False))
+    state = init_train_state(params, net_state, optimizer, noise_key)
+    orders = np.random.default_rng(seed)
+    rows = []
+    for number in range(1, settings.max_epochs + 1):
+        if number == 1 or (every and (number - 1) % every == 0):
+            labels = data.random_labels(dataset, 1.0, seed=seed + 1000 * number).train.labels
+        order = orders.permutation(count)[: steps * size].reshape(steps, size)
+        state, metrics = epoch(state, labels, order)
+        rows.append({"epoch": number, **jax.tree.map(float, metrics)})
+    return rows

@@ -1,0 +1,60 @@
+"""Each mistake alone keeps random labels from being fitted."""
+
+import numpy as np
+import pytest
+
+from rote.data import load
+from rote.record import RunDir
+from rote.studies import zhang2017
+from rote.studies.config import TrainConfig
+
+SMALL = ("--num-train", "200", "--batch-size", "50", "--seeds", "0", "--max-epochs", "60")
+
+
+@pytest.fixture(scope="module")
+def rows(command, tmp_path_factory):
+    out = tmp_path_factory.mktemp("why") / "run"
+    flags = ("--preset", "smoke", *SMALL, "--redrawn-at", "40", "--out", str(out))
+    assert command("why_not_fitted", *flags) == 0
+    return {row["cause"]: row for row in RunDir.open(out).summary["table"]}
+
+
+def test_each_cause_alone_shows(rows, experiment):
+    module = experiment("why_not_fitted")
+    assert set(rows) == {*module.CHANGES, *module.REDRAWN}
+    good = rows["as it should be"]
+    assert good["train_accuracy"] == 1 and good["epochs_to_fit"] < 40
+    for cause in ("random crops left on", "too small a network", "learning rate too small"):
+        assert rows[cause]["train_accuracy"] < 0.9 and rows[cause]["epochs_to_fit"] is None
+    assert rows["labels redrawn every epoch"]["train_accuracy"] < 0.5
+    once = rows["labels redrawn once"]["epochs_to_fit"]
+    assert once is None or once > 40
+    # At the epoch that fits every label the mini-batches, seen before their updates, are behind.
+    assert 0.5 < rows["running average"]["train_accuracy"] <= 1
+
+
+def test_labels_that_stay_the_same_are_fitted_by_the_plain_loop():
+    config = zhang2017.resolve(TrainConfig(num_train=200, batch_size=50, max_epochs=40))
+    dataset = load("digits", num_train=200)
+    fixed = zhang2017.train_redrawn(config, dataset, 0, every=None)
+    moving = zhang2017.train_redrawn(config, dataset, 0, every=20)
+    assert [row["epoch"] for row in fixed] == list(range(1, 41))
+    assert fixed[:20] == moving[:20]
+    assert fixed[-1]["train_accuracy"] == 1
+    assert moving[20]["train_accuracy"] < 0.6 < moving[19]["train_accuracy"]
+    running, full = (
+        np.array([row[name] for row in fixed]) for name in ("running_accuracy", "train_accuracy")
+    )
+    assert np.all(running[full < 1] < full[full < 1])
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--causes", "bad luck"), "unknown cause 'bad luck'"),
+        (("--redrawn-at", "0"), "redrawn_at: 0; expected a positive number"),
+    ],
+)
+def test_bad_input_is_one_line(command, flags, message, tmp_path, capsys):
+    assert command("why_not_fitted", *flags, "--out", str(tmp_path / "run")) == 2
+    assert message in capsys.readouterr().err
