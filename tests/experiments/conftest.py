@@ -7,6 +7,7 @@ import pytest
 
 from rote import cli
 from rote.studies import zhang2017
+from rote.studies.config import TrainConfig
 
 FOLDER = Path(__file__).resolve().parents[2] / "experiments" / "zhang2017"
 
@@ -30,8 +31,10 @@ def command():
 
     def run(name, *flags):
         module = load_experiment(name)
+        trains = issubclass(module.Config, TrainConfig)
+        resolve = zhang2017.resolve if trains else lambda config: config
         try:
-            cli.main(module.run, module.PRESETS, resolve=zhang2017.resolve, argv=flags)
+            cli.main(module.run, module.PRESETS, resolve=resolve, argv=flags)
         except SystemExit as exit:
             return exit.code
         return 0

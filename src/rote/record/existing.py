@@ -69,7 +69,12 @@ def is_used(folder: Path) -> bool:
 def has_checkpoint(folder: Path) -> bool:
     """Whether there is something to continue from."""
     ended = (folder / "checkpoints").glob("**/ended/*.npz")
-    return bool(_steps(folder)) or any(ended)
+    return bool(_steps(folder)) or any(ended) or any(parts(folder).glob("*.json"))
+
+
+def parts(folder: Path) -> Path:
+    """Where the results of parts are kept."""
+    return folder / "checkpoints" / "parts"
 
 
 def saved_epoch(folder: Path) -> int | None:

@@ -195,6 +195,23 @@ class RunDir:
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(self._metrics_file)) from error
 
+    def keep(self, part: str, result: Any) -> None:
+        """Keeps the result of one part of a run, so that it need not be computed again.
+
+        A run that is not a training is continued by what it finds in ``kept``.
+
+        Args:
+          part: names the part.
+          result: JSON-serializable.
+        """
+        if self.writes:
+            write_json(existing.parts(self.folder) / f"{part}.json", {"result": result})
+
+    def kept(self) -> dict[str, Any]:
+        """The results of the parts that an earlier call has computed, by name."""
+        files = sorted(existing.parts(self.folder).glob("*.json"))
+        return {file.stem: read_json(file)["result"] for file in files}
+
     def rows(self) -> list[dict[str, Any]]:
         """The rows of ``metrics.jsonl``, without a last line that was cut off in writing.
 
