@@ -5,7 +5,7 @@ import pytest
 
 from rote import linear
 from rote.core import InputError
-from rote.linear import interpolate, kernels
+from rote.linear import cholesky, interpolate, kernels
 
 
 @pytest.fixture(autouse=True)
@@ -13,6 +13,7 @@ def small_blocks(monkeypatch):
     """Blocks that do not divide the examples."""
     monkeypatch.setattr(kernels, "BLOCK", 7)
     monkeypatch.setattr(interpolate, "BLOCK", 5)
+    monkeypatch.setattr(cholesky, "BLOCK", 6)
 
 
 def examples(n, d, dtype=np.float64, seed=0):
@@ -80,6 +81,21 @@ def test_the_linear_kernel_gives_the_pseudo_inverse():
     across = np.zeros((12, 9))
     linear.add_products(across, x, z)
     np.testing.assert_allclose(across, x @ z.T)
+
+
+def test_factor_in_blocks_is_the_factor():
+    x, y = examples(23, 30)
+    whole = x @ x.T
+    matrix = np.asfortranarray(np.tril(whole) + np.triu(np.full((23, 23), 7.0), 1))
+    assert cholesky.factor(matrix)
+    np.testing.assert_allclose(np.tril(matrix), np.linalg.cholesky(whole), atol=1e-10)
+    assert np.all(matrix[np.triu_indices(23, 1)] == 7)  # the upper triangle is not touched
+    solution = cholesky.solve_factored(matrix, y)
+    np.testing.assert_allclose(solution, np.linalg.solve(whole, y), atol=1e-8)
+    upper = np.triu(whole, 1) + np.tril(np.full((23, 23), np.nan))
+    product = cholesky.symmetric_product(upper, whole.diagonal(), y)
+    np.testing.assert_allclose(product, whole @ y)
+    assert not cholesky.factor(np.asfortranarray(whole - 10 * np.eye(23)))
 
 
 def test_mean_squared_distance():

@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
 from rote.core import InputError
+from rote.linear.cholesky import factor, solve_factored, symmetric_product
 
 BLOCK = 1024
 
@@ -77,24 +77,21 @@ def solve(gram: np.ndarray, targets: np.ndarray, l2: float = 0.0) -> Interpolant
         )
     if not l2 >= 0:
         raise InputError(f"l2: {l2}; expected 0 or a positive number")
-    potrf, potrs = get_lapack_funcs(("potrf", "potrs"), (gram,))
-    (symm,) = get_blas_funcs(("symm",), (gram,))
-    targets = np.asfortranarray(targets, gram.dtype)
+    targets = np.asarray(targets, gram.dtype)
     diagonal = gram.diagonal().copy()
     _mirror(gram)
     np.fill_diagonal(gram, diagonal + gram.dtype.type(l2))
     try:
-        _, info = potrf(gram, lower=1, clean=0, overwrite_a=1)
-        if info:
+        if not factor(gram):
             raise InputError(
                 f"the Gram matrix of {len(gram):,} examples is not positive definite in "
                 f"{gram.dtype} (l2 {l2:g}); use float64, a positive l2, more features or fewer "
                 "examples"
             )
-        alpha, _ = potrs(gram, targets, lower=1)
+        alpha = solve_factored(gram, targets)
     finally:
         np.fill_diagonal(gram, diagonal)
-    fitted = symm(1.0, gram, alpha, lower=0)
+    fitted = symmetric_product(gram, diagonal, alpha)
     return Interpolant(alpha, fitted, targets, l2)
 
 

@@ -24,8 +24,19 @@ Verdict = Literal[
 
 FEWEST_SEEDS = 3
 """Fewer say too little about the spread."""
-# How a result was shown or how its work was divided, not what was trained.
-NOT_SETTINGS = {"seeds", "label_seed", "at_epoch", "dataset", "num_train", "micro_batches"}
+# How a result was shown, or how its work was divided or done, not what was trained. The data set
+# and its size are compared by what the run says of its data.
+NOT_SETTINGS = {
+    "seeds",
+    "label_seed",
+    "at_epoch",
+    "dataset",
+    "num_train",
+    "micro_batches",
+    "dtype",
+    "sgd_examples",
+    "sgd_epochs",
+}
 
 
 class Compared(NamedTuple):

@@ -185,13 +185,13 @@ def _linear_models() -> list[Published]:
             value,
             "verified",
             "linear_models",
-            {"dataset": dataset, "features": features, "l2": l2},
+            {"dataset": dataset, "features": features, "labels": "true", "l2": l2},
             dataset,
             drawn=features == "random_conv",
         )
 
     def norm(features: str, value: float, what: str) -> Published:
-        match = {"dataset": "mnist", "features": features, "l2": False}
+        match = {"dataset": "mnist", "features": features, "labels": "true", "l2": False}
         return Published(
             "Section 5",
             what,
