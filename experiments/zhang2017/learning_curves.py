@@ -14,19 +14,23 @@ gaussian. Under random_pixels an image keeps the set of its pixel values, which 
 something about its class: on CIFAR-10 test accuracy stays above chance; on digits this network
 makes no use of it (README).
 
+The second table is about what was memorised; corruption_sweep.py says what its columns are.
+
 Command: python experiments/zhang2017/learning_curves.py --preset smoke
 The README beside this file has what each preset measured, and what it cost.
-  smoke  digits (in the package), CNN with batch norm, three seeds; about a minute on two cores
-  cpu    5,000 images of CIFAR-10, smaller CNN, three seeds, paper preprocessing; about half an hour
+  smoke  digits (in the package), CNN with batch norm, three seeds; half a minute on two cores
+  cpu    small Alexnet on 10,000 images of CIFAR-10; some hours
+  cpu_inception  small Inception with and without batch norm on 2,000 images; many hours
+  cpu_cnn        a smaller CNN on 5,000 images; about half an hour
   paper  CIFAR-10, all 50,000 images, small Inception, learning rate 0.1 times 0.95 per epoch.
          Wants an accelerator; not run yet.
 
-Deviations: smoke and cpu use a smaller network and keep the learning rate constant. A network
-without convolutions cannot tell shuffled_pixels from true (a test shows it), so this figure wants a
-convolutional one. gaussian matches one mean and variance over the whole set; the paper does not say
-whether it is per channel. What else the paper leaves open, and what is taken, stands in
-rote/studies/zhang2017.py. "Fitted" means 100 % training accuracy in a full pass in evaluation mode
-at the end of an epoch.
+Deviations: on subsets the learning rate is constant, because an epoch has few steps, and small
+Inception's is 0.02 there. A network without convolutions cannot tell shuffled_pixels from true (a
+test shows it), so this figure wants a convolutional one. gaussian matches one mean and variance
+over the whole set; the paper does not say whether it is per channel. What else the paper leaves
+open, and what is taken, stands in rote/studies/zhang2017/settings.py. "Fitted" means 100 % training
+accuracy in a full pass in evaluation mode at the end of an epoch.
 """
 
 import dataclasses

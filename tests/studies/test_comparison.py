@@ -424,8 +424,19 @@ def test_early_stopping_and_norms():
     assert verdict == "does not hold"  # not for both networks
     assert judged(gains(0.0, 0.0), text, experiment="early_stopping")[1] == "too few"
     linear = [
-        {"dataset": "mnist", "features": features, "l2": 0.0, "test_error": error, "norm": norm}
-        for features, error, norm in (("pixels", 0.012, 220.0), ("gabor", 0.006, 390.0))
+        {
+            "dataset": "mnist",
+            "features": features,
+            "labels": labels,
+            "l2": 0.0,
+            "test_error": error,
+            "norm": norm,
+        }
+        for features, labels, error, norm in (
+            ("pixels", "true", 0.012, 220.0),
+            ("gabor", "true", 0.006, 390.0),
+            ("gabor", "random", 0.9, 2000.0),
+        )
     ]
     text = "MNIST: the solution"
     assert judged(linear, text, experiment="linear_models")[1] == "holds"

@@ -311,8 +311,9 @@ def _early_stopping(result: Result) -> Finding | None:
 
 
 def _norms(result: Result) -> Finding | None:
+    plain = {"dataset": "mnist", "labels": "true", "l2": False}
     pixels, gabor = (
-        _largest(select(result, {"dataset": "mnist", "features": features, "l2": False}))
+        _largest(select(result, {**plain, "features": features}))
         for features in ("pixels", "gabor")
     )
     if not pixels or not gabor:
