@@ -165,7 +165,8 @@ def run(config: Config, out: cli.Job) -> None:
         text += f"\n\n{claim}"
     if config.sgd_examples:
         paths = descent(config, dataset)
-        out.save_figure("sgd", viz.distances(paths, title=f"{config.sgd_examples} {title}"))
+        which = f"{config.sgd_examples} images of {dataset.name}"
+        out.save_figure("sgd", viz.distances(paths, title=which))
         last = {start: values[-1] for start, values in paths.items()}
         text += "\n\nSGD, distance to the minimum-norm solution relative to its norm: " + ", ".join(
             f"{value:.2g} from {start}" for start, value in last.items()
