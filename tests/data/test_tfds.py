@@ -195,6 +195,29 @@ def test_unsuitable_sets(how, message, tmp_path, write_tfds):
         data.load("tiny", data_dir=tmp_path)
 
 
+def test_images_of_several_sizes_are_brought_to_one(tmp_path, write_tfds):
+    from PIL import Image
+
+    tall, wide = (np.zeros((*size, 3), np.uint8) for size in ((16, 8), (8, 24)))
+    tall[4:12] = 200  # what a cut to the middle keeps
+    wide[:, 8:16] = 100
+    arrays = ([tall, wide, tall], np.arange(3))
+    write_tfds(tmp_path, splits={"train": arrays, "test": arrays}, shape=(None, None, 3))
+    with pytest.raises(InputError, match="bring images to one size with image_size"):
+        data.load("tiny", data_dir=tmp_path)
+    eight = data.load("tiny", data_dir=tmp_path, image_size=8)
+    assert eight.train.images.shape == (3, 8, 8, 3)
+    assert [set(np.unique(image)) for image in eight.train.images] == [{200}, {100}, {200}]
+    assert eight.provenance[0]["image_size"] == 8
+    four = data.load("tiny", data_dir=tmp_path, image_size=4)  # another entry of the cache
+    scaled = Image.fromarray(tall[4:12]).resize((4, 4), Image.Resampling.BICUBIC)
+    np.testing.assert_allclose(four.train.images[0], np.asarray(scaled), atol=25)
+    assert data.load("tiny", data_dir=tmp_path, image_size=8).train.images.shape[1] == 8
+    for name, size in (("digits", 8), ("tiny", 0)):
+        with pytest.raises(InputError, match=f"image_size: {size} for '{name}'"):
+            data.load(name, data_dir=tmp_path, image_size=size)
+
+
 def test_nothing_to_test_on(tmp_path, write_tfds):
     arrays = (pixels(6, (6, 5, 1)), np.arange(6) % 3)
     write_tfds(tmp_path, splits={"train": arrays, "extra": arrays})

@@ -24,13 +24,15 @@ from rote.train import (
     TrainingInterrupted,
     accuracy_reached,
     any_of,
+    cross_entropy,
     fit_runs,
     pace,
     patience,
 )
-from rote.transforms import unit_scale
+from rote.transforms import standardize, unit_scale
 
-CNN = serial(conv(4), batch_norm(), activation(jax.nn.relu), dropout(0.2), flatten(), dense(4))
+CNN_END = (dropout(0.2), flatten(), dense(4))
+CNN = serial(conv(4), batch_norm(), activation(jax.nn.relu), *CNN_END)
 RATES = (float("inf"), 0.02, 0.05, 0.1)  # the first run diverges
 RUNS = [
     Run(seed, hparams={"learning_rate": rate}, label=f"rate {rate}")
@@ -205,6 +207,56 @@ def test_another_net_is_refused_by_name(noise, tmp_path, monkeypatch):
     monkeypatch.setitem(globals(), "CNN", wider)
     with pytest.raises(InputError, match=r"'0'.*kernel.*was float32\[3,3,1,4\], is .*\[3,3,1,5\]"):
         train(noise, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"transform": standardize([0.0], [255.0])},
+        {"loss_fn": lambda logits, labels: 2 * cross_entropy(logits, labels)},
+        {"make_optimizer": lambda learning_rate: optim.sgd(learning_rate)},
+        {"make_optimizer": lambda learning_rate: optim.momentum(learning_rate, 0.8)},
+        {"model": serial(conv(4), batch_norm(), activation(jax.nn.tanh), *CNN_END)},
+    ],
+    ids=["transform", "loss", "optimizer", "momentum", "activation"],
+)
+def test_another_computation_is_refused(noise, tmp_path, change):
+    settings = {
+        "model": serial(conv(4), batch_norm(), activation(jax.nn.relu), *CNN_END),
+        "make_optimizer": optim.momentum,
+        "dataset": noise,
+        "runs": RUNS[1:2],
+        "max_epochs": 1,
+        "batch_size": 32,
+        "transform": unit_scale(),
+        "execution": Execution(checkpoints=Checkpoints(tmp_path)),
+    }
+    fit_runs(**settings)
+    fit_runs(**settings)
+    with pytest.raises(InputError, match="checkpoints of another training: "):
+        fit_runs(**{**settings, **change})
+
+
+def test_another_rule_is_refused(noise, tmp_path):
+    train(noise, tmp_path, stop=accuracy_reached(0.3))
+    with pytest.raises(InputError, match=r"stop was accuracy_reached\(0.3\), is .*\(0.9\)"):
+        train(noise, tmp_path, stop=accuracy_reached(0.9))
+
+
+@pytest.mark.parametrize("images", ["the same", "others"])
+def test_a_finished_run_is_not_taken_for_one_on_other_data(noise, tmp_path, images):
+    def run(seed):
+        split = noise.train
+        changed = np.random.default_rng(seed).permutation(split.labels)
+        picture = split.images if images == "the same" else split.images + np.uint8(seed)
+        data = dataclasses.replace(noise, train=split._replace(labels=changed, images=picture))
+        return [dataclasses.replace(RUNS[1], dataset=data)]
+
+    (first,) = train(noise, tmp_path, run(1))
+    (again,) = train(noise, tmp_path, run(1))
+    np.testing.assert_array_equal(first.data.labels, again.data.labels)
+    with pytest.raises(InputError, match="the train data are not those that its checkpoint"):
+        train(noise, tmp_path, run(2))
 
 
 def test_labels_are_never_silently_redrawn(noise, tmp_path):

@@ -8,13 +8,17 @@ import sys
 
 import chex
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
+from jax.experimental import multihost_utils
 
 from rote.combinators import serial
 from rote.layers import activation, batch_norm, conv, dense, dropout, flatten
 from rote.storage import load_arrays
 from rote.train import Run, fit_runs
+from rote.train.processes import agreed
 from rote.transforms import unit_scale
 
 SCRIPT = """
@@ -98,3 +102,11 @@ def test_two_processes_agree_with_one(noise, tmp_path):
         chex.assert_trees_all_close(
             together[name], result.final.trees(), rtol=1e-4, atol=1e-5, custom_message=name
         )
+
+
+@pytest.mark.parametrize("value", [0, 7, 2**31 - 1, 2**31, 10_757_658_624, 139 * 2**30])
+def test_numbers_of_bytes_are_agreed_on_whole(value, monkeypatch):
+    """What is sent becomes a JAX array, which has 32 bits here."""
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    monkeypatch.setattr(multihost_utils, "broadcast_one_to_all", jnp.asarray)
+    assert agreed(value) == value

@@ -253,6 +253,23 @@ def test_hparams_that_the_optimizer_does_not_take_are_refused(noise):
         fit_runs(MLP, lambda learning_rate: None, noise, runs, max_epochs=1, **SETTINGS)
 
 
+@pytest.mark.parametrize(
+    ("runs", "options", "message"),
+    [
+        ([Run(2**32)], {}, "seed: 4294967296; expected an integer from 0 to"),
+        ([Run(-1)], {}, "seed: -1; expected an integer from 0"),
+        ([Run(0, order_seed=2**40)], {}, "seed: 1099511627776; expected"),
+        ([0], {}, r"runs: 0; expected rote.Run"),
+        ([Run(0)], {"max_epochs": 1.5}, "max_epochs: 1.5; expected an integer"),
+    ],
+)
+def test_seeds_that_would_repeat_and_other_odd_numbers_are_refused(noise, runs, options, message):
+    with pytest.raises(InputError, match=message):
+        fit_runs(
+            MLP, lambda: optax.sgd(0.1), noise, runs, **{"max_epochs": 1, **options}, **SETTINGS
+        )
+
+
 def test_slots_are_dealt_out():
     assert arrange([0, 1, 2, 3, 4], 2) == (0, 2, 4, 1, 3, None)
     assert arrange([7], 3, per_device=2) == (7, None, None, None, None, None)

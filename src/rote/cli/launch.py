@@ -1,6 +1,7 @@
 """The flags of the command itself, and what they make: how a run is executed, and where."""
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Literal
 
@@ -72,7 +73,7 @@ class Launch:
             raise InputError("--resume continues a run, --overwrite removes it; give one of them")
         for name in _POSITIVE:
             value = getattr(self, name)
-            if value is not None and not value > 0:
+            if value is not None and not 0 < value < math.inf:
                 raise InputError(f"{name}: {value}; expected a positive number")
         self.execution(self.checkpoints(Path()))
 

@@ -29,18 +29,21 @@ class Entry(NamedTuple):
     meta: dict[str, Any]
 
 
-def read_or_build(prepared: Path, build: Callable[[Path], Mapping[str, Any]]) -> Entry:
+def read_or_build(
+    prepared: Path, build: Callable[[Path], Mapping[str, Any]], variant: str = ""
+) -> Entry:
     """The entry of a prepared directory, built first where there is none.
 
     Args:
       prepared: TFDS's directory of one data set and version, with its ``dataset_info.json``.
       build: writes ``NAME.npy`` files into the folder it is given and returns JSON-serializable
         metadata.
+      variant: tells entries of one directory apart that are made differently.
 
     Raises:
       InputError: if the entry is corrupt, or can be written nowhere.
     """
-    places = _places(prepared)
+    places = _places(prepared, variant)
     for place in places:
         if place.is_dir():
             return _read(place)
@@ -72,10 +75,10 @@ def is_writable(path: Path) -> bool:
     return folder.is_dir() and bool(permitted)
 
 
-def _places(prepared: Path) -> tuple[Path, Path]:
+def _places(prepared: Path, variant: str) -> tuple[Path, Path]:
     """Beside the data, and in the user's cache: there the key names this copy of the data too."""
     prepared = prepared.resolve()
-    content = hashlib.sha256(_LAYOUT)
+    content = hashlib.sha256(_LAYOUT + variant.encode())
     for file in sorted(prepared.glob("*.json")):
         content.update(file.read_bytes())
     copy = content.copy()

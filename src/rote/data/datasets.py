@@ -16,6 +16,7 @@ def load(
     *,
     num_train: int | None = None,
     subset_seed: int = 0,
+    image_size: int | None = None,
     data_dir: str | os.PathLike[str] | None = None,
     download: bool = True,
 ) -> Dataset:
@@ -35,6 +36,9 @@ def load(
       name: ``"digits"``, or TFDS's ``"NAME"`` or ``"NAME/CONFIG"``.
       num_train: the size of a class-balanced part of the training split; by default all of it.
       subset_seed: which part that is.
+      image_size: brings the images of a TFDS set to this height and width, in pixels: scaled
+        (bicubic) until the shorter side has it, the longer one cut on both ends. Needed for sets
+        whose images differ in size, such as ``"imagenet2012"``.
       data_dir: where the data are; by default ``TFDS_DATA_DIR``, else ``~/tensorflow_datasets``.
       download: whether files that are missing may be downloaded.
 
@@ -48,10 +52,14 @@ def load(
     >>> load("digits").train.images.shape
     (1437, 8, 8, 1)
     """
+    if image_size is not None and (name == "digits" or image_size < 1):
+        raise InputError(
+            f"image_size: {image_size} for {name!r}; expected a positive number, and a TFDS set"
+        )
     if name == "digits":
         dataset = _digits()
     else:
-        dataset = tfds.load(name, data_dir=data_dir, download=download)
+        dataset = tfds.load(name, data_dir=data_dir, download=download, image_size=image_size)
     return dataset if num_train is None else subset(dataset, num_train, seed=subset_seed)
 
 

@@ -19,8 +19,13 @@ class Features(NamedTuple):
     num_classes: int
 
 
-def image_and_label(info: Any) -> Features:
+def image_and_label(info: Any, image_size: int | None = None) -> Features:
     """The features of a set that can be used, from its ``tfds.core.DatasetInfo``.
+
+    Args:
+      info: what TFDS says of the set.
+      image_size: height and width to which all images are brought; ``None`` leaves them as they
+        are, and then they have to be of one size.
 
     Raises:
       InputError: if it holds something else than images with a class label, or images of another
@@ -40,9 +45,12 @@ def image_and_label(info: Any) -> Features:
         )
     image, label = keys
     shape, dtype = info.features[image].shape, info.features[image].np_dtype
+    if image_size is not None:
+        shape = (image_size, image_size, shape[-1])
     if None in shape or shape[-1] not in MODES or dtype != np.uint8:
         raise InputError(
             f"{info.full_name} has {np.dtype(dtype)} images of shape {shape}, expected 8-bit "
-            "images of one size; choose a set that has them (such as imagenet_resized/32x32)"
+            "images of one size; choose a set that has them (such as imagenet_resized/32x32), or "
+            "bring images to one size with image_size"
         )
     return Features(image, label, shape, info.features[label].num_classes)

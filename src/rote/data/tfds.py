@@ -25,13 +25,20 @@ NAMES = prepare.NAMES
 _CHUNK = 1024  # examples decoded at once
 
 
-def load(name: str, *, data_dir: str | os.PathLike[str] | None, download: bool) -> Dataset:
+def load(
+    name: str,
+    *,
+    data_dir: str | os.PathLike[str] | None,
+    download: bool,
+    image_size: int | None = None,
+) -> Dataset:
     """A data set of TFDS: the decoded copy in the cache, made first where there is none.
 
     Args:
       name: TFDS's name, ``"NAME"`` or ``"NAME/CONFIG"``.
       data_dir: the data root; by default ``TFDS_DATA_DIR``, else ``~/tensorflow_datasets``.
       download: whether files that are missing may be fetched.
+      image_size: height and width to which images are brought.
 
     Raises:
       InputError: if the name is unknown, or the data are missing, unreadable or no images of one
@@ -50,9 +57,14 @@ def load(name: str, *, data_dir: str | os.PathLike[str] | None, download: bool) 
                 f"{root / name} holds something that is no prepared data set: a version without "
                 "dataset_info.json; delete that folder and load again"
             )
-    entry = cache.read_or_build(prepared, lambda folder: _decode(prepared, folder))
-    arrays, meta = entry
-    source = {"operation": "load", "name": name, "version": prepared.name}
+    arrays, meta = cache.read_or_build(
+        prepared,
+        lambda folder: _decode(prepared, folder, image_size),
+        "" if image_size is None else f"image_size={image_size}",
+    )
+    source: dict[str, Any] = {"operation": "load", "name": name, "version": prepared.name}
+    if image_size is not None:
+        source["image_size"] = image_size
     return Dataset(
         name=name,
         train=Split(arrays["train-images"], arrays["train-labels"], arrays["train-labels"]),
@@ -75,18 +87,18 @@ def find_prepared(root: Path, name: str) -> Path | None:
     return None
 
 
-def _decode(prepared: Path, folder: Path) -> dict[str, Any]:
+def _decode(prepared: Path, folder: Path, image_size: int | None) -> dict[str, Any]:
     """Write the images and labels of both splits into the folder; what they are."""
     import tensorflow_datasets as tfds
 
     with _reading(prepared):
         builder: Any = tfds.builder_from_directory(prepared)
-        features = image_and_label(builder.info)
+        features = image_and_label(builder.info, image_size)
         names = _split_names(builder.info)
     formats: set[str] = set()
     for split, name in names.items():
         labels: list[int] = []
-        images = _images(prepared, builder, name, features, labels, formats)
+        images = _images(prepared, builder, name, features, labels, formats, image_size)
         shape = (builder.info.splits[name].num_examples, *features.shape)
         cache.write_npy(folder / f"{split}-images.npy", shape, images)
         np.save(folder / f"{split}-labels.npy", np.asarray(labels, np.int32))
@@ -160,11 +172,12 @@ def _images(
     features: Features,
     labels: list[int],
     formats: set[str],
+    image_size: int | None,
 ) -> Iterator[np.ndarray]:
     """The decoded images ``[H, W, C]`` of a split; their labels and formats are collected."""
     # Pillow decodes always, though TFDS would take OpenCV where that is installed: the two differ
     # on JPEG, and a data set has to be the same on every machine.
-    from PIL import Image
+    from PIL import Image, ImageOps
     from tqdm import tqdm
 
     expected = builder.info.splits[split].num_examples
@@ -174,7 +187,10 @@ def _images(
         for example in tqdm(examples, f"Decoding {split}", expected, leave=False, disable=None):
             with Image.open(io.BytesIO(example[features.image])) as image:
                 formats.add(str(image.format))
-                pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+                found = image if image.mode == mode else image.convert(mode)
+                if image_size is not None:
+                    found = ImageOps.fit(found, (image_size,) * 2, Image.Resampling.BICUBIC)
+                pixels = np.asarray(found)
             labels.append(int(example[features.label]))
             yield pixels.reshape(features.shape)
         if len(labels) != expected:

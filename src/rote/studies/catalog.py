@@ -21,8 +21,10 @@ MODELS: dict[str, Callable[..., Model]] = {
     "alexnet_small": models.alexnet_small,
     "inception_small": models.inception_small,
     "inception_small_no_bn": partial(models.inception_small, batch_norm=False),
+    "resnet_8": partial(models.resnet, 8),
     "resnet_20": partial(models.resnet, 20),
     "resnet_18": partial(models.resnet18, stem="cifar"),
+    "resnet_50": models.resnet50,
     "wide_resnet_28_1": partial(models.wide_resnet, 28, 1),
 }
 

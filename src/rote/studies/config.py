@@ -58,8 +58,8 @@ class TrainConfig:
         check_list("model", self.model)
         check_list("seeds", self.seeds)
         for seed in (*self.seeds, self.label_seed or 0):
-            if seed < 0:
-                raise InputError(f"seed: {seed}; expected an integer >= 0")
+            if not 0 <= seed < 2**32:
+                raise InputError(f"seed: {seed}; expected an integer from 0 to 2^32 - 1")
         for name in ("num_train", "batch_size", "max_epochs", "micro_batches"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -133,6 +133,7 @@ class Store:
                 self._check_space(arrays)
                 self._manager.save(self._number, args=content, force=True)
             if self._writes:
+                self._finish_checks()  # of the previous one, which Orbax has waited for
                 self._written.clear()
                 self._check = threading.Thread(
                     target=self._write_checks, args=(self._number,), daemon=True
@@ -149,9 +150,7 @@ class Store:
                 try:
                     self._manager.wait_until_finished()
                 finally:
-                    self._written.set()
-                    if self._check is not None:
-                        self._check.join()
+                    self._finish_checks()
         finally:
             self._options.saving.clear()
 
@@ -250,6 +249,13 @@ class Store:
         restored = self._manager.restore(number, args=content)
         return restored["arrays"], from_json(restored["meta"])
 
+    def _finish_checks(self) -> None:
+        """Waits for the checksums of a checkpoint that is on the disk, or could not be written."""
+        self._written.set()
+        if self._check is not None:
+            self._check.join()
+            self._drop_checks()
+
     def _write_checks(self, number: int) -> None:
         """Waits, in a thread, until a checkpoint has its final name; then sums up its files."""
         step = self._steps / str(number)
@@ -258,9 +264,12 @@ class Store:
                 return
         with contextlib.suppress(OSError):
             write_json(self._check_file(number), dict(_checksums(step)))
-            for file in self._check_file(number).parent.glob("*.json"):
-                if not (self._steps / file.stem).exists():
-                    file.unlink()
+
+    def _drop_checks(self) -> None:
+        """Removes the checksums of checkpoints that Orbax has removed."""
+        for file in (self._folder / "checks").glob("*.json"):
+            if not (self._steps / file.stem).exists():
+                file.unlink(missing_ok=True)
 
     def _damage(self, number: int) -> str | None:
         """What is wrong with the files of a checkpoint, as far as their checksums tell."""

@@ -1,7 +1,9 @@
 """Runs of one architecture: what the caller says of them, checked, and what follows from it."""
 
 import dataclasses
+import hashlib
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -9,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rote.core import Dataset, InputError, Model
+from rote.core import Batch, Dataset, InputError, Model
 from rote.train.events import Event
 from rote.train.loop import Call
 from rote.train.manifest import Manifest, make_manifest
@@ -17,7 +19,7 @@ from rote.train.moment import Settings, plain_keys
 from rote.train.placement import Execution, choose_placement
 from rote.train.program import MakeOptimizer, compile_program, order_keys
 from rote.train.result import Run
-from rote.train.step import Loss, Transform, cross_entropy, init_train_state
+from rote.train.step import Loss, Transform, cross_entropy, init_train_state, make_step
 from rote.train.stop import StopRule
 from rote.train.trees import shapes_of
 
@@ -84,6 +86,7 @@ def manifest_of(group: Group, call: Call) -> Manifest:
         group.dataset,
         call.settings,
         {"compute_dtype": group.compute_dtype, "micro_batches": group.micro_batches},
+        _digest_of_program(group),
         shapes_of(call.state),
         call.placement.describe(len(group.runs)),
     )
@@ -92,8 +95,18 @@ def manifest_of(group: Group, call: Call) -> Manifest:
 def _check(group: Group) -> None:
     if not group.runs:
         raise InputError("fit_runs: an empty list of runs; give at least one Run")
-    if group.max_epochs < 1:
-        raise InputError(f"max_epochs: {group.max_epochs}; expected at least 1")
+    for run in group.runs:
+        if not isinstance(run, Run):
+            raise InputError(f"runs: {run!r}; expected rote.Run(init_seed, ...)")
+        for seed in filter(None, (run.init_seed, run.order_seed)):
+            if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
+                raise InputError(f"seed: {seed!r}; expected an integer from 0 to 2^32 - 1")
+    for name in ("max_epochs", "batch_size", "micro_batches"):
+        value = getattr(group, name)
+        if not isinstance(value, int | np.integer):
+            raise InputError(f"{name}: {value!r}; expected an integer")
+        if value < 1:
+            raise InputError(f"{name}: {value}; expected at least 1")
     if group.record not in ("all", "last"):
         raise InputError(f"record: {group.record!r}; expected 'all' or 'last'")
     if group.compute_dtype is not None and str(group.compute_dtype) not in COMPUTE_DTYPES:
@@ -167,6 +180,31 @@ def _state_shapes(group: Group) -> Any:
         return plain_keys(init_train_state(params, state, optimizer, order_keys(0)[1]))
 
     return jax.eval_shape(start, _example(group))
+
+
+def _digest_of_program(group: Group) -> str:
+    """Eight hex digits that follow from what starting a run and a step of it compute."""
+
+    def start_and_step(images, labels, hparams):
+        x = group.transform(images[:1], train=False)
+        optimizer = group.make_optimizer(**hparams)
+        _, key = order_keys(0)
+        state = init_train_state(*group.model.init(key, x), optimizer, key)
+        step = make_step(group.model, optimizer, group.loss_fn, transform=group.transform)
+        return step(state, Batch(images, labels))
+
+    example = _example(group)
+    size = group.batch_size
+    images = jax.ShapeDtypeStruct((size, *example.shape[1:]), example.dtype)
+    labels = jax.ShapeDtypeStruct((size,), jnp.int32)
+    numbers = dict.fromkeys(group.runs[0].hparams, jax.ShapeDtypeStruct((), jnp.result_type(float)))
+    with jax.debug_key_reuse(False):  # the same key for all that is only traced
+        program = jax.make_jaxpr(start_and_step)(images, labels, numbers)
+    digest = hashlib.sha256(re.sub("0x[0-9a-f]+", "", str(program.jaxpr)).encode())
+    for constant in program.consts:
+        if not jnp.issubdtype(constant.dtype, jax.dtypes.prng_key):
+            digest.update(np.ascontiguousarray(constant).data)
+    return digest.hexdigest()[:8]
 
 
 def _example(group: Group) -> jax.ShapeDtypeStruct:

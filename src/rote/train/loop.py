@@ -262,7 +262,7 @@ class Session:
         saved, newest = store.finished(), store.newest()
         extended: dict[int, list[int]] = {}
         for run, content in saved.items():
-            result = ended_result(call.runs[run], content)
+            result = ended_result(self._task(run), call.shared, content)
             if result.status == "max_epochs" and result.final.epoch < call.settings.max_epochs:
                 extended.setdefault(result.final.epoch, []).append(run)
             else:

@@ -19,6 +19,7 @@ from rote.train.moment import Settings
 from rote.train.result import Run
 
 Manifest = Mapping[str, Mapping[str, Any]]
+VERSIONS = ("version of jax", "version of the source of rote")
 
 
 def make_manifest(
@@ -26,6 +27,7 @@ def make_manifest(
     dataset: Dataset,
     settings: Settings,
     computation: Mapping[str, Any],
+    program: str,
     state: Mapping[str, str],
     execution: str,
 ) -> Manifest:
@@ -36,6 +38,7 @@ def make_manifest(
       dataset: the data set of the runs that bring none.
       settings: what holds for every run.
       computation: what else decides about the numbers, by name.
+      program: a digest of what a step computes; other versions may say the same otherwise.
       state: the arrays of a run's state (see ``shapes_of``).
       execution: where it runs, in words.
     """
@@ -53,14 +56,14 @@ def make_manifest(
         "data": {"name": dataset.name, **dataset.fingerprint},
         "batch_size": settings.batch_size,
         "record": settings.record,
-        "stop": settings.stop.init() if settings.stop else None,
+        "stop": settings.stop.name if settings.stop else None,
         **computation,
         "state": state,
     }
     noted = {
+        "program": program,
         "execution": execution,
-        "version of jax": jax.__version__,
-        "version of the source of rote": _source_version(),
+        **dict(zip(VERSIONS, (jax.__version__, _source_version()), strict=True)),
     }
     return {"fixed": fixed, "at_least": {"max_epochs": settings.max_epochs}, "noted": noted}
 
@@ -77,6 +80,9 @@ def check_manifest(before: Manifest, now: Manifest, folder: Path) -> list[str]:
       InputError: if the call may not go on from these checkpoints.
     """
     different = _differences(before["fixed"], now["fixed"])
+    told, tells = before["noted"], now["noted"]
+    if all(told[name] == tells[name] for name in VERSIONS) and told["program"] != tells["program"]:
+        different.append("the network, its loss, transform or optimizer computes something else")
     if different:
         raise InputError(
             f"{folder} holds the checkpoints of another training: {'; '.join(different[:3])}"
@@ -90,7 +96,10 @@ def check_manifest(before: Manifest, now: Manifest, folder: Path) -> list[str]:
                 f"to {limit}; give at least that, or train anew in another folder"
             )
     return [
-        line for part in ("at_least", "noted") for line in _differences(before[part], now[part])
+        line
+        for part in ("at_least", "noted")
+        for line in _differences(before[part], now[part])
+        if not line.startswith("program ")
     ]
 
 

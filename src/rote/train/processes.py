@@ -19,7 +19,10 @@ def agreed(value: int) -> int:
         return value
     from jax.experimental import multihost_utils
 
-    return int(multihost_utils.broadcast_one_to_all(np.int64(value)))
+    # In two halves: without 64-bit types JAX would cut a number of bytes to 32 bits.
+    halves = np.array(divmod(value, 2**31), np.int32)
+    high, low = multihost_utils.broadcast_one_to_all(halves)
+    return int(high) * 2**31 + int(low)
 
 
 def anywhere(flag: bool) -> bool:

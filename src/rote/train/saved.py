@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from rote.core import InputError
+from rote.core import Dataset, InputError
 from rote.train.cohort import Cohort
 from rote.train.moment import Moment, RunLog, Task, as_record, plain_keys
-from rote.train.result import Checkpoint, DataRecord, Record, Result, Run
+from rote.train.result import Checkpoint, DataRecord, Record, Result
 from rote.train.step import TrainState
 from rote.train.trees import flatten, unflatten
 
@@ -93,9 +93,20 @@ def ended_content(result: Result, log: RunLog, task: Task, state: TrainState) ->
     return arrays, meta
 
 
-def ended_result(run: Run, content: Content) -> Result:
-    """The result that the file of an ended run holds."""
+def ended_result(task: Task, shared: Dataset, content: Content) -> Result:
+    """The result that the file of an ended run holds.
+
+    Args:
+      task: the run.
+      shared: the call's data set, which has been compared already.
+      content: what was saved.
+
+    Raises:
+      InputError: if the run's data are not those it was trained on.
+    """
     arrays, meta = content
+    _check_same_labels(task, shared, content)
+    run = task.run
     log = _log(arrays, meta)
     data = DataRecord(
         meta["name"],
@@ -161,11 +172,27 @@ def _log(arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> RunLog:
     return RunLog(tuple(meta["history"]), recorded, meta["stop_state"], best)
 
 
+def _check_same_labels(task: Task, shared: Dataset, content: Content) -> None:
+    """As ``_check_same_data``, without reading images that are the shared ones."""
+    arrays, meta = content
+    ours = task.dataset
+    if ours.train.images is shared.train.images and ours.test is shared.test:
+        for name in ("labels", "clean_labels"):
+            if not np.array_equal(arrays[name], getattr(ours.train, name)):
+                raise _other_data(task, "train")
+    else:
+        _check_same_data(task, meta["fingerprint"])
+
+
 def _check_same_data(task: Task, before: Mapping[str, str]) -> None:
     """Nothing is continued on other labels or images than it was begun with."""
     different = [part for part, now in task.dataset.fingerprint.items() if before[part] != now]
     if different:
-        raise InputError(
-            f"run {task.run.label!r}: the {' and '.join(different)} data are not those that its "
-            "checkpoint was trained on; restore them, or train anew in another folder"
-        )
+        raise _other_data(task, " and ".join(different))
+
+
+def _other_data(task: Task, part: str) -> InputError:
+    return InputError(
+        f"run {task.run.label!r}: the {part} data are not those that its checkpoint was trained "
+        "on; restore them, or train anew in another folder"
+    )

@@ -27,10 +27,14 @@ class Decision(NamedTuple):
 
 
 class StopRule(NamedTuple):
-    """A rule: ``init() -> state`` and ``update(state, row) -> (state, decision)``."""
+    """A rule: ``init() -> state`` and ``update(state, row) -> (state, decision)``.
+
+    A training is continued from a checkpoint only under a rule of the same ``name``.
+    """
 
     init: Callable[[], Any]
     update: Callable[[Any, Row], tuple[Any, Decision]]
+    name: str = ""
 
 
 def accuracy_reached(target: float = 1.0) -> StopRule:
@@ -41,7 +45,8 @@ def accuracy_reached(target: float = 1.0) -> StopRule:
     """
     if not 0 < target <= 1:
         raise InputError(f"accuracy_reached: target {target}; expected a fraction in (0, 1]")
-    return _memoryless(lambda row: row["train_accuracy"] >= target)
+    name = f"accuracy_reached({target:g})"
+    return _memoryless(lambda row: row["train_accuracy"] >= target, name)
 
 
 def loss_reached(target: float) -> StopRule:
@@ -52,7 +57,7 @@ def loss_reached(target: float) -> StopRule:
     """
     if not target > 0:
         raise InputError(f"loss_reached: target {target}; expected a positive loss")
-    return _memoryless(lambda row: row["train_loss"] <= target)
+    return _memoryless(lambda row: row["train_loss"] <= target, f"loss_reached({target:g})")
 
 
 def patience(epochs: int, metric: str = "test_loss") -> StopRule:
@@ -79,7 +84,8 @@ def patience(epochs: int, metric: str = "test_loss") -> StopRule:
         status = "patience" if waited >= epochs else None
         return {"best": state["best"], "waited": waited}, Decision(status)
 
-    return StopRule(lambda: {"best": None, "waited": 0}, update)
+    name = f"patience({epochs}, {metric})"
+    return StopRule(lambda: {"best": None, "waited": 0}, update, name)
 
 
 def any_of(*rules: StopRule) -> StopRule:
@@ -91,8 +97,12 @@ def any_of(*rules: StopRule) -> StopRule:
         status = next((d.status for d in decisions if d.status is not None), None)
         return [s for s, _ in pairs], Decision(status, any(d.best for d in decisions))
 
-    return StopRule(lambda: [rule.init() for rule in rules], update)
+    name = f"any_of({', '.join(rule.name for rule in rules)})"
+    return StopRule(lambda: [rule.init() for rule in rules], update, name)
 
 
-def _memoryless(reached: Callable[[Row], bool]) -> StopRule:
-    return StopRule(dict, lambda state, row: (state, Decision("fitted" if reached(row) else None)))
+def _memoryless(reached: Callable[[Row], bool], name: str) -> StopRule:
+    def update(state, row):
+        return state, Decision("fitted" if reached(row) else None)
+
+    return StopRule(dict, update, name)

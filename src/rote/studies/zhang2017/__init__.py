@@ -24,6 +24,7 @@ from rote.studies.zhang2017.outcomes import (
     present,
     ratio_to_clean,
     title,
+    top_k_accuracy,
     train_accuracy_at,
 )
 from rote.studies.zhang2017.redraw import train_redrawn
@@ -61,6 +62,7 @@ __all__ = [
     "resolve",
     "settled",
     "title",
+    "top_k_accuracy",
     "train",
     "train_accuracy_at",
     "train_redrawn",

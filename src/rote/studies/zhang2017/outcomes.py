@@ -3,20 +3,23 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 import optax
 
 from rote import measure, tables
 from rote.core import Dataset, count_params
 from rote.record import RunDir
+from rote.studies import catalog
 from rote.studies.config import TrainConfig
 from rote.studies.zhang2017.cases import Case
-from rote.studies.zhang2017.settings import settled
+from rote.studies.zhang2017.settings import preprocessing, settled
 from rote.tables import Column
-from rote.train import Result
+from rote.train import Result, make_forward
 
 Row = dict[str, Any]
 
+TOP_K_BATCH = 256
 LAST_METRICS = (
     "epoch",
     "train_loss",
@@ -134,6 +137,31 @@ def _mean(values: np.ndarray) -> float | None:
     """The mean of what is not NaN, if there is anything."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else None
+
+
+def top_k_accuracy(
+    config: TrainConfig, case: Case, result: Result, images: np.ndarray, labels: np.ndarray, k: int
+) -> float:
+    """The fraction of images whose label is among the ``k`` largest logits of a trained net.
+
+    Args:
+      config: the configuration.
+      case: how the net was trained.
+      result: what came out.
+      images: ``[N, H, W, C]`` as stored.
+      labels: ``[N]`` integers.
+      k: 1 is accuracy.
+    """
+    model = catalog.build(case.model, result.data.num_classes, dropout=case.dropout)
+    transform = preprocessing(images.shape[1:], "none", whiten=case.whiten)
+    forward = make_forward(model, transform)
+    logits = jax.jit(lambda x: forward(result.params, result.state, x, train=False)[0])
+    found = 0
+    for start in range(0, len(labels), TOP_K_BATCH):
+        part = slice(start, start + TOP_K_BATCH)
+        largest = np.argsort(np.asarray(logits(images[part])), axis=1)[:, -k:]
+        found += int(np.sum(largest == labels[part, None]))
+    return found / len(labels)
 
 
 def learning_order(cases: Sequence[Case], results: Sequence[Result]) -> list[Row]:

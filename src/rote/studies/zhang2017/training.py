@@ -1,6 +1,7 @@
 """Training the cases of a study, as one sweep."""
 
 from collections.abc import Callable, Hashable, Sequence
+from typing import Literal
 
 import jax
 import optax
@@ -33,6 +34,7 @@ def train(
     execution: Execution | None = None,
     *,
     stop: StopRule | None = FITTED,
+    record: Literal["all", "last"] = "all",
 ) -> list[Result]:
     """Trains every case until all its labels are fitted, or ``max_epochs``.
 
@@ -46,6 +48,7 @@ def train(
       on_event: see ``rote.train.fit``.
       execution: see ``rote.train.fit``.
       stop: when a run ends; ``None``: after ``max_epochs``.
+      record: see ``rote.train.fit``.
 
     Returns:
       A result per case, in their order.
@@ -55,7 +58,7 @@ def train(
         program = (case.model, case.settings, case.augment, case.dropout, case.whiten)
         programs.setdefault(program, []).append(index)
     groups = [
-        _group(config, dataset, [cases[index] for index in members], stop)
+        _group(config, dataset, [cases[index] for index in members], stop, record)
         for members in programs.values()
     ]
     trained = fit_groups(groups, on_event=on_event, execution=execution)
@@ -65,7 +68,11 @@ def train(
 
 
 def _group(
-    config: TrainConfig, dataset: Dataset, cases: Sequence[Case], stop: StopRule | None
+    config: TrainConfig,
+    dataset: Dataset,
+    cases: Sequence[Case],
+    stop: StopRule | None,
+    record: Literal["all", "last"],
 ) -> Group:
     """Cases of one compiled program."""
     first = cases[0]
@@ -101,4 +108,5 @@ def _group(
         stop=stop,
         compute_dtype=None if config.compute_dtype == "float32" else config.compute_dtype,
         micro_batches=config.micro_batches,
+        record=record,
     )
