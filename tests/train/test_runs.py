@@ -265,9 +265,8 @@ def test_hparams_that_the_optimizer_does_not_take_are_refused(noise):
 )
 def test_seeds_that_would_repeat_and_other_odd_numbers_are_refused(noise, runs, options, message):
     with pytest.raises(InputError, match=message):
-        fit_runs(
-            MLP, lambda: optax.sgd(0.1), noise, runs, **{"max_epochs": 1, **options}, **SETTINGS
-        )
+        options = {"max_epochs": 1, **options, **SETTINGS}
+        fit_runs(MLP, lambda: optax.sgd(0.1), noise, runs, **options)
 
 
 def test_slots_are_dealt_out():

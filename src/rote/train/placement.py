@@ -154,15 +154,15 @@ def choose_placement(
 def memory_budget(execution: Execution) -> int:
     """Bytes that may be used on each device.
 
-    By default four fifths of an accelerator's memory, or half of the machine's free memory shared
-    among its CPU devices.
+    By default four fifths of an accelerator's free memory, or half of the machine's, shared among
+    its CPU devices.
     """
     if execution.memory is not None:
         return execution.memory
     device = jax.local_devices()[0]
     stats = device.memory_stats() if device.platform != "cpu" else None
     if stats and "bytes_limit" in stats:
-        return int(0.8 * stats["bytes_limit"])
+        return int(0.8 * (stats["bytes_limit"] - stats.get("bytes_in_use", 0)))
     return free_memory() // (2 * len(jax.local_devices()))
 
 
