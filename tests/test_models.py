@@ -156,7 +156,7 @@ def test_derivatives(net: Net) -> None:
         assert np.linalg.norm(hvp - difference) < 1e-3 * np.linalg.norm(hvp)
 
 
-@catalogue("inception_small")
+@catalogue("inception_small", "wide_resnet_10_2")
 def test_overfits_random_labels(net: Net) -> None:
     """16 labels to 100 %, by a scan over steps that is traced once."""
     params, state = start(net, 0)

@@ -10,12 +10,12 @@ SMALL = (
     "--seeds",
     "0",
     "--num-train",
-    "300",
+    "150",
     "--features",
     "pixels",
     "random_conv",
     "--num-filters",
-    "60",
+    "30",
 )
 
 
