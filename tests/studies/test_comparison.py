@@ -55,6 +55,13 @@ ENV = {
 }
 
 
+def load_experiment(name):
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def settings_of(config):
     return {model: zhang2017.settled(config, model)._asdict() for model in config.model}
 
@@ -222,6 +229,33 @@ def test_other_settings_are_named(change, fields):
     found = compared(rows(0.505, 0.505, 0.505), config=config)
     assert found.verdict == ("not comparable" if fields else "agrees")
     assert found.reasons == ((f"other {', '.join(fields)}",) if fields else ())
+
+
+def test_the_number_of_filters_matters_to_filters_only():
+    preset = load_experiment("linear_models").PRESETS["paper_cifar10"]
+    config = dataclasses.replace(preset, num_filters=7)
+    for kind, reasons in (("pixels", ()), ("random_conv", ("other num_filters",))):
+        row = {"dataset": "cifar10", "features": kind, "labels": "true", "l2": 0.0, "seed": 0}
+        given = Result(
+            "some",
+            "linear_models",
+            "python experiments/zhang2017/linear_models.py",
+            to_json(config),
+            {},
+            [FULL],
+            ENV,
+            "2026-01-02T03:04:05+00:00",
+            [{**row, "test_error": 0.5}],
+        )
+        (published,) = [
+            value
+            for value in PUBLISHED
+            if value.dataset == "cifar10"
+            and value.match.get("features") == kind
+            and value.match["l2"] is False
+        ]
+        (found,) = compare([published], [given], {"linear_models": preset})
+        assert found.reasons == reasons
 
 
 def test_a_setting_that_came_later_counts_as_its_default():
@@ -577,9 +611,7 @@ def test_the_text_goes_between_the_markers_and_nothing_else_changes():
 
 @pytest.fixture
 def command(tmp_path):
-    spec = importlib.util.spec_from_file_location("side_by_side", FOLDER / "side_by_side.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_experiment("side_by_side")
     (tmp_path / "README.md").write_text(
         f"# A\n\n{side_by_side.BEGIN}\n{side_by_side.END}\n\nrest\n", encoding="utf-8"
     )
@@ -612,9 +644,7 @@ def test_a_readme_without_markers_is_refused(command, tmp_path, capsys):
 
 
 def test_the_committed_readme_is_what_the_committed_results_give():
-    spec = importlib.util.spec_from_file_location("side_by_side", FOLDER / "side_by_side.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_experiment("side_by_side")
     assert module.main(["--check"]) == 0
 
 
@@ -624,7 +654,5 @@ def test_the_presets_have_the_settings_that_the_paper_has(command):
     here = {name for name in here if (FOLDER / f"{name}.py").exists()}
     assert "table1" in here
     for name in here:
-        spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        module = load_experiment(name)
         assert "paper" in module.PRESETS

@@ -203,7 +203,11 @@ def why_not_comparable(
         reasons.append(f"{num_train:,} of {full:,} images")
     if data["stored_as"] == "JPEG":
         reasons.append("JPEG copy")
-    different = differing_settings(result, published.match.get("model"), preset)
+    different = [
+        name
+        for name in differing_settings(result, published.match.get("model"), preset)
+        if name not in published.without
+    ]
     if different:
         reasons.append(f"other {', '.join(different)}")
     return reasons

@@ -36,6 +36,7 @@ class Published(NamedTuple):
       dataset: what the paper used.
       margin: the difference that counts as none; ``None`` where no margin was fixed.
       drawn: whether runs differ at all; the solution of a linear system does not.
+      without: settings of the experiment that have no part in this number.
     """
 
     where: str
@@ -48,6 +49,7 @@ class Published(NamedTuple):
     dataset: str = "cifar10"
     margin: float | None = TEST_MARGIN
     drawn: bool = True
+    without: tuple[str, ...] = ()
 
 
 MODEL_NAMES = {
@@ -188,6 +190,7 @@ def _linear_models() -> list[Published]:
             {"dataset": dataset, "features": features, "labels": "true", "l2": l2},
             dataset,
             drawn=features == "random_conv",
+            without=() if features == "random_conv" else ("num_filters",),
         )
 
     def norm(features: str, value: float, what: str) -> Published:
@@ -203,6 +206,7 @@ def _linear_models() -> list[Published]:
             "mnist",
             margin=None,
             drawn=False,
+            without=("num_filters",),
         )
 
     return [
