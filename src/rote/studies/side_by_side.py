@@ -51,7 +51,7 @@ def section(
         "### Numbers",
         _table([_number_row(item, numbers) for item in compared]),
         "### Claims in words",
-        "Judged on the data that there are, by the test that stands above each table. Each claim is "
+        "Judged on the data that there are, by the test above each table. Each claim is "
         "judged for itself: of twenty effects that are not there, one is to be expected to show.",
     ]
     by_test: dict[str, list[Judged]] = {}
