@@ -9,11 +9,12 @@ from rote import cli
 from rote.studies import zhang2017
 from rote.studies.config import TrainConfig
 
-FOLDER = Path(__file__).resolve().parents[2] / "experiments" / "zhang2017"
+FOLDER = Path(__file__).resolve().parents[2] / "experiments"
 
 
 def load_experiment(name):
-    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    path = FOLDER / (f"{name}.py" if "/" in name else f"zhang2017/{name}.py")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -21,7 +22,7 @@ def load_experiment(name):
 
 @pytest.fixture(scope="session")
 def experiment():
-    """``experiment(name)`` is the module of that file."""
+    """``experiment(name)`` is the module of a file of zhang2017, or of ``"folder/name"``."""
     return load_experiment
 
 

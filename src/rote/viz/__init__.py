@@ -7,16 +7,28 @@ style left behind. Save them with ``RunDir.save_figure`` or ``figure.savefig``.
 from rote.viz.accuracies import accuracies
 from rote.viz.corruption import corruption_sweep, test_error, time_to_fit
 from rote.viz.curves import learning_curves
+from rote.viz.graph import computation_graph
 from rote.viz.learning_order import learning_order
+from rote.viz.line_fit import fitted_lines, valleys
 from rote.viz.linear import distances, norm_and_error
+from rote.viz.lines import lines
+from rote.viz.regions import Plane, decision_regions
+from rote.viz.surface import descent_paths
 
 __all__ = [
+    "Plane",
     "accuracies",
+    "computation_graph",
     "corruption_sweep",
+    "decision_regions",
+    "descent_paths",
     "distances",
+    "fitted_lines",
     "learning_curves",
     "learning_order",
+    "lines",
     "norm_and_error",
     "test_error",
     "time_to_fit",
+    "valleys",
 ]

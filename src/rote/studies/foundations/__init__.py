@@ -1,0 +1,5 @@
+"""What the lessons in ``experiments/foundations`` share."""
+
+from rote.studies.foundations.descent import descend
+
+__all__ = ["descend"]

@@ -1,0 +1,58 @@
+"""A cost over two parameters, and the ways of descent on it."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rote.core import InputError
+from rote.viz.style import PALETTE, label_axes, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def descent_paths(
+    surfaces: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]],
+    paths: Mapping[str, Mapping[str, np.ndarray]],
+    *,
+    names: tuple[str, str] = ("w0", "w1"),
+    goal: Sequence[float] | None = None,
+    title: str | None = None,
+) -> "Figure":
+    """Paths over the level lines of costs, one panel per cost.
+
+    Args:
+      surfaces: by panel ``(x [n], y [m], cost [m, n])``; costs are positive, and their level lines
+        are evenly spaced in the logarithm.
+      paths: by panel, then by name, ``[steps + 1, 2]``.
+      names: of the two parameters.
+      goal: a point to mark, such as the closed form.
+      title: a line above the figure.
+
+    Returns:
+      The figure.
+
+    Raises:
+      InputError: if panels and paths do not belong together.
+    """
+    if set(surfaces) != set(paths):
+        raise InputError(
+            f"descent_paths: surfaces {sorted(surfaces)}, paths {sorted(paths)}; expected the same"
+        )
+    figure, axes = new_figure(
+        len(surfaces), "level lines: cost, evenly spaced in its logarithm; dot: start", title
+    )
+    for ax, (panel, (x, y, cost)) in zip(axes, surfaces.items(), strict=True):
+        ax.contour(x, y, np.log(cost), levels=18, cmap="Greys_r", linewidths=0.8)
+        for color, (name, path) in zip(PALETTE, paths[panel].items(), strict=False):
+            ax.plot(*path.T, ".-", color=color, markersize=3, linewidth=1.5, label=name)
+            ax.plot(*path[0], "o", color=color, markersize=7)
+        if goal is not None:
+            ax.plot(*goal, "*", color="black", markersize=12, label="closed form")
+        ax.set_xlim(x[0], x[-1])
+        ax.set_ylim(y[0], y[-1])
+        ax.set_title(panel, fontsize=10, loc="left")
+        ax.legend(frameon=False, fontsize=8)
+        label_axes(ax, *names)
+    return figure

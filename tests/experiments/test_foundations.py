@@ -1,0 +1,225 @@
+"""The lessons as a user runs them: what each claims, and what it refuses."""
+
+import math
+
+import jax
+import numpy as np
+import pytest
+
+from rote.record import RunDir
+
+
+def run(command, name, *flags, out):
+    assert command(f"foundations/{name}", *flags, "--out", str(out)) == 0
+    return RunDir.open(out)
+
+
+# --- line_fit
+
+
+def test_descent_ends_at_the_closed_form(command, tmp_path):
+    done = run(command, "line_fit", "--num-starts", "9", out=tmp_path / "run")
+    for row in done.summary["table"]:
+        assert row["squared"] < 1e-4 < row["absolute"]
+        assert row["shrinks_squared"] < 1e-4 < 1e-2 < row["shrinks_absolute"]
+    assert len({round(row["end"], 2) for row in done.summary["valleys"]}) >= 3
+    names = {path.stem for path in done.figures()}
+    assert names == {"fit", "path", "step_length", "valleys"}
+
+
+def test_steps_on_the_absolute_error_keep_their_length(experiment):
+    module = experiment("foundations/line_fit")
+    x, y, _ = module.draw(module.Config(), 0)
+    start = [2.0, 50.0]  # so far above that no point changes sides
+    paths = {
+        name: np.asarray(
+            module.descend(
+                lambda params, name=name: getattr(module, name)(params, x, y),
+                start,
+                module.optax.sgd(0.1),
+                20,
+            )
+        )
+        for name in ("squared", "absolute")
+    }
+    lengths = {name: np.linalg.norm(np.diff(path, axis=0), axis=1) for name, path in paths.items()}
+    np.testing.assert_allclose(lengths["absolute"], lengths["absolute"][0], rtol=1e-4)
+    assert np.all(np.diff(lengths["squared"]) < 0)
+    np.testing.assert_allclose(
+        module.two_points(np.array([1.0, 3.0]), np.array([2.0, 8.0])), [3, -1]
+    )
+
+
+# --- neuron
+
+
+def test_one_neuron_separates_14_of_16_functions(experiment):
+    module = experiment("foundations/neuron")
+    unable = []
+    for truth in module.itertools.product((0, 1), repeat=4):
+        weights = module.one_neuron(truth)
+        if weights is None:
+            unable.append(truth)
+        else:
+            says = module.INPUTS @ weights[:2] + weights[2] > 0
+            np.testing.assert_array_equal(says, truth)
+    assert unable == [(0, 1, 1, 0), (1, 0, 0, 1)]
+    assert module.most_right(module.GATES["XOR"]) == 3
+
+
+def test_a_stack_without_activation_is_one_layer(experiment):
+    module = experiment("foundations/neuron")
+    assert [module.collapse(seed) for seed in range(3)] == [0, 0, 0]
+
+
+def test_the_four_steps_by_hand_and_what_binary_units_learn(experiment):
+    module = experiment("foundations/neuron")
+    config = module.Config()
+    assert module.steps_against_grad(config) < 1e-6
+    graded, binary = (module.learn_xor(config, kind, 1) for kind in ("graded", "binary"))
+    assert graded["accuracy"] == 1 and graded["cost"] < 0.01 and graded["way"] > 1
+    assert binary["way"] == 0 and binary["cost"] > 0.05
+
+
+def test_the_sweep_has_a_row_per_net(command, tmp_path):
+    flags = ("--widths", "2", "16", "--depths", "1", "--seeds", "0", "--steps", "60")
+    done = run(command, "neuron", *flags, "--max-epochs", "20", out=tmp_path / "run")
+    small, large = done.summary["table"]
+    assert (small["num_params"], large["num_params"]) == (65 * 2 + 30, 65 * 16 + 170)
+    assert small["test_accuracy"] < large["test_accuracy"] > 0.8
+    assert "separates 14 of 16" in done.summary["text"]
+
+
+# --- chain_rule
+
+
+def test_three_ways_to_a_derivative_agree(command, tmp_path):
+    done = run(command, "chain_rule", out=tmp_path / "run")
+    assert done.summary["difference"] < 1e-5
+    assert [row["paths"] for row in done.summary["table"]] == [2, 4, 2]
+    assert "65,536 paths" in done.summary["text"]
+
+
+def test_every_operation_has_the_derivative_that_jax_finds(experiment):
+    module = experiment("foundations/chain_rule")
+    inputs = {"a": 1.3, "b": 0.7}
+    lines = [f"o{i} = a {sign} b" for i, sign in enumerate(("+", "-", "*", "/", "**"))]
+    lines += [f"{name}_ = {name}(a)" for name in module.FUNCTIONS]
+    lines += ["twice = a * a"]
+    for line in lines:
+        nodes = module.parse([line], inputs)
+        edges = module.local_derivatives(nodes, module.forward(nodes, inputs))
+        expected = module.vjp(nodes, inputs)
+        for name in nodes[0].operands:
+            assert edges[name, nodes[0].name] == pytest.approx(expected[name], rel=1e-5)
+    assert len(lines) == 13
+
+
+def test_paths_are_summed_by_hand(experiment):
+    module = experiment("foundations/chain_rule")
+    inputs = {"x": 2.0}
+    nodes = module.parse(["a = x * x", "b = square(a)", "c = a + b"], inputs)
+    edges = module.local_derivatives(nodes, module.forward(nodes, inputs))
+    assert edges == {("x", "a"): 4, ("a", "b"): 8, ("a", "c"): 1, ("b", "c"): 1}
+    found = module.paths(edges, "x", "c")
+    assert sorted(math.prod(edges[edge] for edge in path) for path in found) == [4, 32]
+    assert module.reverse(nodes, edges) == {"x": 36, "a": 9, "b": 1, "c": 1}
+
+
+# --- activations
+
+
+@pytest.mark.parametrize(
+    ("name", "largest", "at_zero"),
+    [("sigmoid", 0.25, 0.25), ("tanh", 1, 1), ("relu", 1, 0), ("softplus", 0.9975, 0.5)],
+)
+def test_derivatives_of_activations(experiment, name, largest, at_zero):
+    row = experiment("foundations/activations").measure_one(name)
+    assert row["largest derivative"] == pytest.approx(largest, abs=1e-4)
+    assert row["derivative at 0"] == at_zero
+
+
+def test_closed_forms_of_all_activations(experiment):
+    module = experiment("foundations/activations")
+    grid = np.linspace(-5, 5, 101) + 0.01
+    for name, (_, derivative) in module.ACTIVATIONS.items():
+        np.testing.assert_allclose(
+            module.value_and_slope(name, grid)[1], derivative(grid), atol=1e-6
+        )
+
+
+def test_signals_in_a_deep_stack(command, tmp_path):
+    flags = ("--activations", "relu", "--in-the-stack", "relu", "sigmoid", "--seeds", "0", "1")
+    done = run(command, "activations", *flags, out=tmp_path / "run")
+    ends = {}
+    for row in done.summary["signals"]:
+        if row["layer"] == 20:
+            ends.setdefault((row["activation"], row["start"]), []).append(row["signal"])
+    mean = {key: np.mean(np.log10(values)) for key, values in ends.items()}
+    assert abs(mean["relu", "uniform Kaiming"]) < 1
+    # Glorot's variance is half of Kaiming's: a factor 2^(-1/2) per layer.
+    lost = mean["relu", "uniform Kaiming"] - mean["relu", "Glorot"]
+    assert lost == pytest.approx(10 * math.log10(2), abs=0.5)
+    assert mean["relu", "too small"] < -15 and mean["relu", "too large"] > 5
+
+
+def test_the_gradient_of_a_stack_against_one_layer_by_hand(experiment):
+    module = experiment("foundations/activations")
+    config = module.Config(depth=2, width=7, batch=3)
+    rows = module.through_the_stack(config, "tanh", "Glorot", 0)
+    # At the output the gradient of sum(w * y) is w itself.
+    _, _, of_outputs = jax.random.split(jax.random.key(0), 3)
+    weights = jax.random.normal(of_outputs, (3, 7))
+    assert rows[-1]["gradient"] == pytest.approx(float(np.linalg.norm(weights)), rel=1e-5)
+
+
+# --- losses
+
+
+def test_every_loss_is_its_formula(experiment):
+    module = experiment("foundations/losses")
+    for name in module.LOSSES:
+        row = module.check(name, 100)
+        assert float(row["value - closed form"]) < 1e-4
+        assert float(row["gradient - differences"]) < 1e-4
+    assert module.check("hinge", 100)["without a pull"] != "0 %"
+    assert module.check("binary_cross_entropy", 100)["without a pull"] == "0 %"
+
+
+def test_a_slanted_stroke_has_its_slant(experiment):
+    module = experiment("foundations/losses")
+    images = np.zeros((3, 5, 5, 1), np.uint8)
+    for i in range(5):
+        images[0, i, 2] = images[1, i, i] = images[2, i, 4 - i] = 200
+    np.testing.assert_allclose(module.slant(images), [0, 1, -1], atol=1e-12)
+
+
+def test_two_tasks_from_one_net(command, tmp_path):
+    flags = ("--weights", "0", "10", "--seeds", "0", "--num-inputs", "20", "--steps", "200")
+    done = run(command, "losses", *flags, out=tmp_path / "run")
+    alone, both = done.summary["joint"]
+    assert alone["test_accuracy"] > 0.9 and both["test_accuracy"] > 0.9
+    assert alone["r2"] < 0.5 < 0.9 < both["r2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "message"),
+    [
+        ("line_fit", ("--num-points", "1"), "num_points: 1; a line needs at least 2"),
+        ("line_fit", ("--noise", "-1"), "noise: -1.0; expected 0 or a positive"),
+        ("neuron", ("--widths", "4", "4"), "widths: 4 4; expected one or more different"),
+        ("chain_rule", ("--inputs", "x"), "inputs: 'x'; expected NAME=NUMBER"),
+        ("chain_rule", ("--graph", "c = x * x * x"), "expected one operation of named nodes"),
+        ("chain_rule", ("--graph", "c = sine(x)"), "expected one operation of named nodes"),
+        ("chain_rule", ("--graph", "c = x + z"), "unknown node in 'c = x + z': 'z'"),
+        ("chain_rule", ("--graph", "x = y + w"), "names 'x' again"),
+        ("chain_rule", ("--inputs", "x=0", "--graph", "c = log(x)"), "c is -inf at these inputs"),
+        ("activations", ("--in-the-stack", "rely"), "did you mean 'relu'"),
+        ("losses", ("--weights", "-1"), "weights: -1.0; expected 0 or positive"),
+    ],
+)
+def test_bad_input_is_one_line(command, name, flags, message, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert command(f"foundations/{name}", *flags, "--out", str(out)) == 2
+    assert message in capsys.readouterr().err
+    assert not out.exists()

@@ -1,0 +1,85 @@
+"""What the figures of the lessons show."""
+
+import numpy as np
+import pytest
+
+from rote import viz
+from rote.core import InputError
+
+
+def test_lines_are_means_over_seeds_with_their_range():
+    rows = [
+        {"net": net, "seed": seed, "epoch": epoch, "test_accuracy": value + 0.1 * seed, "loss": 1.0}
+        for net, value in (("a", 0.1), ("b", 0.5))
+        for seed in (0, 1)
+        for epoch in (1, 2)
+    ]
+    figure = viz.lines(rows, x="epoch", y=("test_accuracy", "loss"), by="net")
+    left, right = figure.axes
+    np.testing.assert_allclose([line.get_ydata() for line in left.lines], [[15, 15], [55, 55]])
+    assert left.get_ylabel() == "test accuracy (%)" and right.get_ylabel() == "loss"
+    assert len(left.collections) == 2 and not right.collections  # no range where all are equal
+    assert "n = 2" in figure.get_supxlabel()
+
+
+def test_lines_have_a_panel_per_value_and_gaps_where_nothing_can_be_shown():
+    rows = [
+        {"kind": kind, "x": x, "y": y} for kind, y in (("one", 1.0), ("two", None)) for x in (1, 2)
+    ]
+    rows[1]["y"] = 0.0
+    one, two = viz.lines(rows, x="x", y="y", panel="kind", log=("y",)).axes
+    assert (one.get_title("left"), two.get_title("left")) == ("one", "two")
+    assert one.get_yscale() == "log"
+    np.testing.assert_array_equal(one.lines[0].get_ydata(), [1, np.nan])
+    assert np.isnan(two.lines[0].get_ydata()).all()
+    with pytest.raises(InputError, match="unknown column 'z'"):
+        viz.lines(rows, x="x", y="z")
+
+
+def test_more_lines_than_colors_differ_in_style():
+    rows = [{"name": f"line {i}", "x": x, "y": i} for i in range(8) for x in (0, 1)]
+    (ax,) = viz.lines(rows, x="x", y="y", by="name").axes
+    looks = {(line.get_color(), line.get_linestyle()) for line in ax.lines}
+    assert len(looks) == 8
+
+
+def test_descent_paths_need_a_surface_each():
+    side = np.linspace(-1, 1, 5)
+    surface = (side, side, 1 + np.add.outer(side**2, side**2))
+    path = np.array([[0.5, 0.5], [0.0, 0.1]])
+    (ax,) = viz.descent_paths({"bowl": surface}, {"bowl": {"sgd": path}}, goal=[0.0, 0.0]).axes
+    np.testing.assert_array_equal(ax.lines[0].get_xydata(), path)
+    assert tuple(ax.lines[-1].get_xydata()[0]) == (0, 0)
+    with pytest.raises(InputError, match="expected the same"):
+        viz.descent_paths({"bowl": surface}, {})
+
+
+def test_decision_regions_mark_what_is_said_wrongly():
+    points = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
+    plane = viz.Plane(lambda x: (x[:, 0] > 0.5).astype(int), points, np.array([0, 1, 0]))
+    (ax,) = viz.decision_regions({"net": plane}, low=-1, high=2, resolution=31).axes
+    said = ax.collections[0].get_array().reshape(31, 31)
+    np.testing.assert_array_equal(said, np.broadcast_to(np.linspace(-1, 2, 31) > 0.5, (31, 31)))
+    crosses = [line for line in ax.lines if line.get_marker() == "X" and len(line.get_xdata())]
+    np.testing.assert_array_equal(crosses[0].get_xydata(), [[1, 1]])
+
+
+def test_a_graph_stands_in_the_order_of_its_dependencies():
+    values = {"x": 2.0, "a": 4.0, "b": 8.0}
+    edges = {("x", "a"): 4.0, ("a", "b"): 1.0, ("x", "b"): 4.0}
+    (ax,) = viz.computation_graph(values, edges, {"x": 8.0, "a": 1.0, "b": 1.0}).axes
+    at = [line.get_xdata()[0] for line in ax.lines]
+    assert at == sorted(at) and len(set(at)) == 3
+    assert {"x", "a", "b"} <= {text.get_text() for text in ax.texts}
+
+
+def test_fitted_lines_and_valleys():
+    x, y = np.array([0.0, 1.0]), np.array([1.0, 3.0])
+    (ax,) = viz.fitted_lines(x, y, {"exact": (2.0, 1.0)}).axes
+    np.testing.assert_array_equal(ax.lines[1].get_ydata(), y)
+    ends = [{"start": 0.1, "end": 0.0, "cost": 0.2}]
+    left, right = viz.valleys((x, y), ends).axes
+    assert right.lines[0].get_xydata().tolist() == [[0.1, 0.0]]
+    assert left.lines[1].get_xydata().tolist() == [[0.0, 0.2]]
+    with pytest.raises(InputError, match="no rows"):
+        viz.valleys((x, y), [])
