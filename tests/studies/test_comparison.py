@@ -13,8 +13,8 @@ import scipy.stats
 from rote.core import InputError
 from rote.record import RunDir
 from rote.storage import to_json
-from rote.studies import side_by_side, zhang2017
-from rote.studies.claims import claims, judge_claims, mean_interval, paired_differences
+from rote.studies import findings, side_by_side, zhang2017
+from rote.studies.claims import claims, judge_claims
 from rote.studies.comparison import (
     compare,
     differing_settings,
@@ -23,6 +23,7 @@ from rote.studies.comparison import (
     t_quantile,
 )
 from rote.studies.config import TrainConfig
+from rote.studies.findings import mean_interval, paired_differences
 from rote.studies.published import PUBLISHED, TABLE_1, Published
 from rote.studies.results import Result, collect, read_results, save, select
 
@@ -656,3 +657,94 @@ def test_the_presets_have_the_settings_that_the_paper_has(command):
     for name in here:
         module = load_experiment(name)
         assert "paper" in module.PRESETS
+
+
+# --- order and time
+
+
+def curves_result(*epochs):
+    """A result of learning curves: by seed, the epochs to fit of three conditions."""
+    names = ("true", "gaussian", "random_labels")
+    table = [
+        {"model": "cnn", "condition": name, "seed": seed, "epochs_to_fit": value}
+        for seed, values in enumerate(epochs)
+        for name, value in zip(names, values, strict=True)
+    ]
+    return result(table, experiment="learning_curves")
+
+
+@pytest.mark.parametrize(
+    ("epochs", "measured", "verdict"),
+    [
+        (
+            [(3, 5, 9), (3, 6, 8), (2, 5, 7)],
+            "true first in 3, random labels last in 3 of 3",
+            "holds",
+        ),
+        (
+            [(3, 9, 5), (3, 6, 8), (2, 5, 7)],
+            "true first in 3, random labels last in 2 of 3",
+            "does not hold",
+        ),
+        (
+            [(3, 5, None), (3, 3, 8), (2, 5, 7)],
+            "true first in 2, random labels last in 3 of 3",
+            "does not hold",
+        ),
+        (
+            [(3, None, None), (3, 4, 8), (2, 5, 7)],
+            "true first in 3, random labels last in 2 of 3",
+            "does not hold",
+        ),
+        ([(3, 5, 9)], "true first in 1, random labels last in 1 of 1", "too few"),
+    ],
+)
+def test_the_order_of_the_conditions(epochs, measured, verdict):
+    assert findings.order(curves_result(*epochs)) == (measured, verdict)
+
+
+@pytest.mark.parametrize(
+    ("clean", "random", "measured", "verdict"),
+    [
+        ((10, 10, 10), (20, 20, 20), "2.00 [2.00, 2.00] times (3)", "holds"),
+        ((10, 10, 10), (5, 20, 10), "1.00 [0.18, 5.59] times (3)", "does not hold"),
+        ((10, 10), (20, 20), "2.00 times (2)", "too few"),
+        ((10, 10, 10), (20, None, None), "fitted at both levels: 1 of 3 seeds", "too few"),
+    ],
+)
+def test_the_time_that_random_labels_take(clean, random, measured, verdict):
+    table = [
+        {"model": "mlp_1x512", "corruption": level, "seed": seed, "epochs_to_fit": value}
+        for level, values in ((0.0, clean), (1.0, random))
+        for seed, value in enumerate(values)
+    ]
+    given = result(table, experiment="corruption_sweep")
+    assert findings.slower("mlp_1x512")(given) == (measured, verdict)
+    assert findings.slower("alexnet_small")(given) is None
+
+
+def test_imagenet_is_compared_and_never_comparable():
+    table = [
+        {
+            "model": "resnet_50",
+            "labels": "random",
+            "augmentation": False,
+            "weight_decay": False,
+            "seed": seed,
+            "train_accuracy": 0.95,
+            "test_accuracy": 0.001,
+            "test_top_5": 0.005,
+        }
+        for seed in range(3)
+    ]
+    preset = load_experiment("imagenet").PRESETS["paper"]
+    data = {**FULL, "name": "imagenet2012", "num_train": 1_281_167}
+    given = result(table, experiment="imagenet", config=preset, data=data)
+    values = [value for value in PUBLISHED if value.experiment == "imagenet"]
+    found = [item for item in compare(values, [given], {"imagenet": preset}) if item.result]
+    assert [(item.published.value, item.verdict) for item in found] == [
+        (0.952, "not comparable"),
+        (0.0011, "no verdict"),
+        (0.0056, "no verdict"),
+    ]
+    assert found[0].reasons == ("ResNet-50 for Inception V3",)

@@ -198,7 +198,7 @@ def why_not_comparable(
     data = next(entry for entry in result.data if entry["name"] == published.dataset)
     full = FULL_SIZE[published.dataset]
     num_train = min([data["num_train"], *(row["num_train"] for row in rows if "num_train" in row)])
-    reasons = []
+    reasons = list(published.otherwise)
     if data["subset"] or num_train < full:
         reasons.append(f"{num_train:,} of {full:,} images")
     if data["stored_as"] == "JPEG":

@@ -15,6 +15,7 @@ Row = Mapping[str, Any]
 COLUMNS = (
     "model",
     "random_crop",
+    "augmentation",
     "weight_decay",
     "labels",
     "corruption",
@@ -30,6 +31,8 @@ COLUMNS = (
     "epochs_to_fit",
     "train_accuracy",
     "test_accuracy",
+    "train_top_5",
+    "test_top_5",
     "test_error",
     "gain_validation",
     "gain_oracle",

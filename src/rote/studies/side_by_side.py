@@ -14,11 +14,12 @@ from rote.tables import format_table
 BEGIN = "<!-- side by side: begin -->"
 END = "<!-- side by side: end -->"
 
-DATASET_NAMES = {"cifar10": "CIFAR-10", "mnist": "MNIST"}
+DATASET_NAMES = {"cifar10": "CIFAR-10", "mnist": "MNIST", "imagenet2012": "ImageNet"}
 QUANTITIES = {
     "test_accuracy": "test accuracy, %",
     "train_accuracy": "train accuracy, %",
     "test_error": "test error, %",
+    "test_top_5": "top-5 test accuracy, %",
     "norm": "norm",
 }
 RULE = """\
