@@ -202,6 +202,44 @@ def test_two_tasks_from_one_net(command, tmp_path):
     assert alone["r2"] < 0.5 < 0.9 < both["r2"]
 
 
+# --- digit_net
+
+
+@pytest.fixture(scope="module")
+def digit_net(command, tmp_path_factory):
+    flags = ("--seeds", "0", "--nets", "course", "modern", "--max-epochs", "8")
+    return run(command, "digit_net", *flags, out=tmp_path_factory.mktemp("digit_net") / "run")
+
+
+def test_the_digit_nets_read_digits(digit_net):
+    course, modern = digit_net.summary["table"]
+    assert course["num_params"] == 64 * 16 + 16 + 16 * 16 + 16 + 16 * 10 + 10
+    assert course["test_accuracy"] > 0.9 and modern["test_accuracy"] > 0.95
+    assert course["sure_wrong"] < course["sure_right"]
+    names = {path.stem for path in digit_net.figures()}
+    assert names == {
+        "confidence",
+        *(f"{what}_{net}" for what in ("weights", "errors") for net in ("course", "modern")),
+    }
+
+
+def test_the_squared_error_is_a_sum_over_outputs(experiment):
+    module = experiment("foundations/digit_net")
+    outputs = np.array([[0.2, 0.5, 0.0], [1.0, 0.0, 0.0]], np.float32)
+    by_hand = [(0.04 + 0.25 + 0) / 2, (1 + 0 + 1) / 2]
+    np.testing.assert_allclose(module.squared_error(outputs, np.array([1, 2])), by_hand, rtol=1e-6)
+
+
+def test_the_nets_have_the_sizes_that_the_course_gives_them(experiment):
+    module = experiment("foundations/digit_net")
+    sizes = {}
+    for name in module.NETS:
+        net = module.build(name, 10)
+        params, _ = jax.eval_shape(net.init, jax.random.key(0), np.zeros((1, 28, 28, 1)))
+        sizes[name] = sum(leaf.size for leaf in jax.tree.leaves(params))
+    assert sizes == {"course": 13_002, "nielsen": 23_860, "modern": 407_050}
+
+
 @pytest.mark.parametrize(
     ("name", "flags", "message"),
     [
@@ -215,6 +253,7 @@ def test_two_tasks_from_one_net(command, tmp_path):
         ("chain_rule", ("--graph", "x = y + w"), "names 'x' again"),
         ("chain_rule", ("--inputs", "x=0", "--graph", "c = log(x)"), "c is -inf at these inputs"),
         ("activations", ("--in-the-stack", "rely"), "did you mean 'relu'"),
+        ("digit_net", ("--nets", "curse"), "did you mean 'course'"),
         ("losses", ("--weights", "-1"), "weights: -1.0; expected 0 or positive"),
     ],
 )

@@ -83,3 +83,24 @@ def test_fitted_lines_and_valleys():
     assert left.lines[1].get_xydata().tolist() == [[0.0, 0.2]]
     with pytest.raises(InputError, match="no rows"):
         viz.valleys((x, y), [])
+
+
+def test_an_image_grid_has_a_place_per_image():
+    images = np.arange(5 * 4, dtype=float).reshape(5, 2, 2, 1) - 8
+    figure = viz.image_grid(images, [f"no. {i}" for i in range(5)], columns=3, signed=True)
+    shown = [ax for ax in figure.axes if ax.images]
+    assert len(figure.axes) == 6 and len(shown) == 5
+    assert shown[1].get_title() == "no. 1"
+    assert shown[0].images[0].get_clim() == (-8, 8)
+    with pytest.raises(InputError, match="2 captions for 5 images"):
+        viz.image_grid(images, ["a", "b"])
+    with pytest.raises(InputError, match="expected one or more"):
+        viz.image_grid(images[:0])
+
+
+def test_confidences_are_shares():
+    values = {"net": {"digits": np.array([0.99, 0.98, 0.5]), "noise": np.array([0.1])}}
+    (ax,) = viz.confidences(values).axes
+    heights = [patch.get_data().values for patch in ax.patches]
+    assert [height.sum() for height in heights] == pytest.approx([100, 100])
+    assert heights[0][-1] == pytest.approx(200 / 3)

@@ -8,6 +8,7 @@ from rote.viz.accuracies import accuracies
 from rote.viz.corruption import corruption_sweep, test_error, time_to_fit
 from rote.viz.curves import learning_curves
 from rote.viz.graph import computation_graph
+from rote.viz.images import confidences, image_grid
 from rote.viz.learning_order import learning_order
 from rote.viz.line_fit import fitted_lines, valleys
 from rote.viz.linear import distances, norm_and_error
@@ -19,11 +20,13 @@ __all__ = [
     "Plane",
     "accuracies",
     "computation_graph",
+    "confidences",
     "corruption_sweep",
     "decision_regions",
     "descent_paths",
     "distances",
     "fitted_lines",
+    "image_grid",
     "learning_curves",
     "learning_order",
     "lines",
