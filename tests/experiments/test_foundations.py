@@ -4,6 +4,7 @@ import math
 
 import jax
 import numpy as np
+import PIL.Image
 import pytest
 
 from rote.record import RunDir
@@ -276,6 +277,44 @@ def test_a_surprise_is_said(command, tmp_path):
     assert "NOT AS EXPECTED: mlp_1x512, true, none" in done.summary["text"]
 
 
+# --- inside_the_net
+
+
+def test_the_discs_take_their_share_of_the_plane(experiment):
+    module = experiment("foundations/inside_the_net")
+    points = module.draw(200_000, 0)
+    assert module.label(points).mean() == pytest.approx(5 * math.pi / 100, abs=3e-3)
+    few = np.array([[0, 1.9], [0, 2.1], [3.9, 3], [3, 4.1], [2, 2]], np.float32)
+    np.testing.assert_array_equal(module.inside(few)[:, 0], [True, False, False, False, False])
+    np.testing.assert_array_equal(module.inside(few)[:, 1], [False, False, True, False, False])
+
+
+def test_the_nets_are_those_of_the_source(experiment):
+    module = experiment("foundations/inside_the_net")
+    sizes = {}
+    for name in module.NETS:
+        params, _ = jax.eval_shape(module.full(name).init, jax.random.key(0), np.zeros((1, 2)))
+        sizes[name] = sum(leaf.size for leaf in jax.tree.leaves(params))
+    assert sizes == {"article": 505, "code": 1_105, "faster": 505}
+    x = np.array([[1.0, -2.0]], np.float32)
+    layer = module.after(1)
+    params = {"kernel": np.array([[1.0], [1.0]], np.float32), "bias": np.array([3.0], np.float32)}
+    assert layer.apply(params, {}, x, train=False)[0].item() == pytest.approx(-0.2 + 3)
+    made, _ = module.features().apply({}, {}, x, train=False)
+    expected = [1, -2, 1, 4, np.sinh(1), np.sinh(-2), np.cos(1), np.cos(-2)]
+    np.testing.assert_allclose(made[0], expected, rtol=1e-5)
+
+
+def test_a_net_learns_the_discs_and_leaves_a_film(command, tmp_path):
+    flags = ("--nets", "faster", "--seeds", "0", "--epochs", "20", "--every", "5")
+    done = run(command, "inside_the_net", *flags, out=tmp_path / "run")
+    (row,) = done.summary["table"]
+    assert row["test_accuracy"] > 0.86 and row["large_disc"] > 0.3
+    assert [each["epoch"] for each in done.summary["curves"]] == [0, 5, 10, 15, 20]
+    with PIL.Image.open(done.folder / "figures" / "film_faster.gif") as film:
+        assert film.n_frames == 5
+
+
 @pytest.mark.parametrize(
     ("name", "flags", "message"),
     [
@@ -289,6 +328,7 @@ def test_a_surprise_is_said(command, tmp_path):
         ("chain_rule", ("--graph", "x = y + w"), "names 'x' again"),
         ("chain_rule", ("--inputs", "x=0", "--graph", "c = log(x)"), "c is -inf at these inputs"),
         ("activations", ("--in-the-stack", "rely"), "did you mean 'relu'"),
+        ("inside_the_net", ("--nets", "codes"), "did you mean 'code'"),
         ("one_batch", ("--bugs", "dead relus"), "did you mean 'dead ReLUs'"),
         ("digit_net", ("--nets", "curse"), "did you mean 'course'"),
         ("losses", ("--weights", "-1"), "weights: -1.0; expected 0 or positive"),

@@ -104,3 +104,16 @@ def test_confidences_are_shares():
     heights = [patch.get_data().values for patch in ax.patches]
     assert [height.sum() for height in heights] == pytest.approx([100, 100])
     assert heights[0][-1] == pytest.approx(200 / 3)
+
+
+def test_a_representation_is_standardised_and_marks_errors():
+    points = np.array([[0.0, 10.0], [2.0, 10.0], [4.0, 10.0]])
+    correct = np.array([True, True, False])
+    frames = [viz.Frame(epoch, points, correct, [points[:2]]) for epoch in (0, 7)]
+    labels = np.array([0, 1, 1])
+    first, second = viz.representation_stills(frames, labels).axes
+    assert second.get_title("left") == "epoch 7: 66.7 %"
+    wrong = [line for line in first.lines if line.get_marker() == "x" and len(line.get_xdata())]
+    np.testing.assert_allclose(wrong[0].get_xydata(), [[np.sqrt(1.5), 0]])
+    with pytest.raises(InputError, match="no frames"):
+        viz.representation_film([], labels)

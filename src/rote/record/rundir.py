@@ -31,6 +31,7 @@ from rote.record.metrics import line_of, merge_rows, read_rows, write_rows
 from rote.storage import atomic, load_arrays, read_json, write_json
 
 if TYPE_CHECKING:
+    from matplotlib.animation import FuncAnimation
     from matplotlib.figure import Figure
 
     from rote.train.result import Result
@@ -266,6 +267,28 @@ class RunDir:
             matplotlib.rc_context({"svg.hashsalt": name}),
         ):
             figure.savefig(file, format="svg", metadata={"Date": None})
+        return path
+
+    def save_animation(self, name: str, animation: "FuncAnimation", *, fps: int = 10) -> Path:
+        """Writes ``figures/<name>.gif``, and ``.mp4`` where ffmpeg is installed.
+
+        Args:
+          name: of the files.
+          animation: from matplotlib.
+          fps: frames per second.
+
+        Returns:
+          The path of the GIF.
+        """
+        from matplotlib.animation import FFMpegWriter, PillowWriter
+
+        path = self.folder / "figures" / f"{name}.gif"
+        if not self.writes:
+            return path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        animation.save(path, writer=PillowWriter(fps=fps), dpi=90)
+        if FFMpegWriter.isAvailable():
+            animation.save(path.with_suffix(".mp4"), writer=FFMpegWriter(fps=fps), dpi=150)
         return path
 
     def figures(self) -> list[Path]:

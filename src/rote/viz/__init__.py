@@ -14,9 +14,11 @@ from rote.viz.line_fit import fitted_lines, valleys
 from rote.viz.linear import distances, norm_and_error
 from rote.viz.lines import lines
 from rote.viz.regions import Plane, decision_regions
+from rote.viz.representation import Frame, representation_film, representation_stills
 from rote.viz.surface import descent_paths
 
 __all__ = [
+    "Frame",
     "Plane",
     "accuracies",
     "computation_graph",
@@ -31,6 +33,8 @@ __all__ = [
     "learning_order",
     "lines",
     "norm_and_error",
+    "representation_film",
+    "representation_stills",
     "test_error",
     "time_to_fit",
     "valleys",
