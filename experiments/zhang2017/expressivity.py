@@ -13,8 +13,9 @@ Depth k: the points are handed out in sorted order to the k - 1 hidden layers, n
 layer adds the units of its own points to the sum that it is given. What it passes on is that sum
 (as its positive and its negative part, since a ReLU hides one of them) and z - b_1, which is
 positive on all points and is the first layer's first unit already. So the numbers in the network
-are the same 2n + d for every k, each hidden unit more than n/(k - 1) has fixed weights of 1 and -1,
-and a width of ceil(n/(k - 1)) + 3 is enough. At k = 2 it is the theorem's network.
+are the same 2n + d for every k (those of a sum stand twice, in its two parts, and with both signs),
+each hidden unit more than n/(k - 1) has fixed weights of 1 and -1, and a width of ceil(n/(k - 1)) +
+3 is enough. At k = 2 it is the theorem's network.
 
 Expected: every label right after rounding. The residual, the largest |f(x) - y|, grows with n:
   * Conditioning: between neighbors the network must rise by y_i - y_{i-1} over z_i - z_{i-1}. Of n
@@ -56,7 +57,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from rote import cli, data, tables
-from rote.core import Dataset, InputError
+from rote.core import Dataset, InputError, unknown_name
 from rote.studies import zhang2017
 from rote.studies.config import check_list
 from rote.viz.expressivity import residuals
@@ -149,7 +150,11 @@ class Network(NamedTuple):
 
     @property
     def num_weights(self) -> int:
-        """The numbers in its arrays: ``2n + d``. Fixed weights of 1 and -1 do not count."""
+        """The numbers in its arrays: ``2n + d``.
+
+        Fixed weights of 1 and -1 do not count, and a weight that stands in the positive and in the
+        negative part of a sum (depth 3 and more) counts once.
+        """
         return sum(array.size for array in (self.direction, *self.biases, *self.weights))
 
     @property
@@ -194,6 +199,15 @@ def construct(
     ([5.0, 1.0, 7.0], 9)
     """
     _check_position(bias_position)
+    if len(points) == 0 or np.shape(targets) != (len(points),):
+        raise InputError(
+            f"targets of shape {np.shape(targets)} for {len(points)} points; expected one each, "
+            "and at least one"
+        )
+    if not np.all(np.isfinite(targets)):
+        raise InputError("targets: not all finite; give numbers")
+    if solver not in ("triangular", "recursion"):
+        raise unknown_name("solver", solver, ("triangular", "recursion"))
     if not 2 <= depth <= len(points) + 1:
         raise InputError(f"depth {depth}: expected 2 to n + 1 = {len(points) + 1}")
     projections = points @ direction
@@ -265,7 +279,10 @@ def run(config: Config, out: cli.Job) -> None:
         tables.format_table(summary),
         table=table,
         summary=summary,
-        data={"name": "gaussian"} if dataset is None else zhang2017.describe_data(dataset),
+        data=zhang2017.describe_data(dataset)
+        if dataset is not None
+        else {"name": "gaussian", "num_train": max(config.num_points), "subset": False}
+        | {"num_test": 0, "stored_as": None},
     )
 
 

@@ -27,14 +27,15 @@ which is what 0.02 is on MNIST's pixels; nothing is tuned on test data. Which wa
 wavelengths (4, 6, 9 pixels), eight orientations, magnitudes averaged over 4x4 windows, under a
 Gaussian kernel. Which random features: patches of the training images as 6x6 filters, whitened,
 rectified on both sides, averaged over quadrants (Coates & Ng 2012), under the linear kernel:
-8 features per filter; fewer features than examples do not interpolate, and then train
-accuracy says so. "l2" is relative to the mean of the Gram matrix's diagonal. See rote/linear.
+8 features per filter; fewer features than examples do not interpolate, and are refused
+without an l2 term. "l2" is relative to the mean of the Gram matrix's diagonal. See rote/linear.
 
 A run that is killed goes on with the first line that it has not solved.
 """
 
 import dataclasses
 import functools
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -46,7 +47,7 @@ import numpy as np
 from rote import cli, data, linear, tables, viz
 from rote.core import Dataset, InputError, unknown_name
 from rote.studies import zhang2017
-from rote.studies.config import check_list
+from rote.studies.config import check_list, check_positive
 from rote.tables import Column
 
 FEATURES = ("pixels", "gabor", "random_conv")
@@ -92,12 +93,13 @@ class Config:
         for condition in self.conditions:
             if condition not in ("true", "random_labels"):
                 raise unknown_name("condition", condition, ("true", "random_labels"))
-        if any(not l2 >= 0 for l2 in self.l2):
-            raise InputError(f"l2: {min(self.l2)}; expected 0 or positive numbers")
+        for l2 in self.l2:
+            if not 0 <= l2 < math.inf:
+                raise InputError(f"l2: {l2}; expected 0 or positive numbers")
         if min(self.seeds) < 0:
             raise InputError(f"seed: {min(self.seeds)}; expected an integer >= 0")
-        if self.gamma is not None and not self.gamma > 0:
-            raise InputError(f"gamma: {self.gamma}; expected a positive number")
+        if self.gamma is not None:
+            check_positive("gamma", self.gamma)
         for name, least in (("num_filters", 1), ("sgd_examples", 0), ("sgd_epochs", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"{name}: {getattr(self, name)}; expected at least {least}")
@@ -145,6 +147,7 @@ class Gram(NamedTuple):
 def run(config: Config, out: cli.Job) -> None:
     """Solves every line of the table; leaves it and two figures."""
     dataset = data.load(config.dataset, num_train=config.num_train)
+    check_interpolation(config, len(dataset.train.labels))
     table = solved(config, dataset, out)
     summary = tables.summarize(
         table,
@@ -172,6 +175,22 @@ def run(config: Config, out: cli.Job) -> None:
             f"{value:.2g} from {start}" for start, value in last.items()
         )
     out.finish(text, table=table, summary=summary, data=about)
+
+
+def check_interpolation(config: Config, num_train: int) -> None:
+    """Checks, before anything is computed, that every line without l2 has a solution.
+
+    Raises:
+      InputError: if random features are fewer than the examples.
+    """
+    num_features = linear.FEATURES_PER_FILTER * config.num_filters
+    if "random_conv" in config.features and 0 in config.l2 and num_features < num_train:
+        raise InputError(
+            f"num_filters: {config.num_filters:,} are {num_features:,} features, fewer than the "
+            f"{num_train:,} images, which they cannot fit without l2; give at least "
+            f"{-(-num_train // linear.FEATURES_PER_FILTER):,}, a smaller --num-train, or --l2 "
+            "above 0"
+        )
 
 
 def solved(config: Config, dataset: Dataset, out: cli.Job) -> list[zhang2017.Row]:

@@ -89,7 +89,7 @@ def _check(folder: Path) -> int:
 def _comparison(folder: Path) -> tuple[str, list[dict[str, Any]]]:
     """What the README should say, and the rows of the figure."""
     results = read_results(folder / "results")
-    names = {result.experiment for result in results}
+    names = {result.experiment for result in results} & {value.experiment for value in PUBLISHED}
     compared = compare(PUBLISHED, results, {name: _paper_preset(name) for name in names})
     judged = judge_claims(claims(), results)
     readme = (folder / "README.md").read_text(encoding="utf-8")

@@ -27,7 +27,7 @@ import functools
 from typing import Any
 
 from rote import cli, data, tables, viz
-from rote.core import Dataset, unknown_name
+from rote.core import Dataset, InputError, unknown_name
 from rote.studies import zhang2017
 from rote.studies.config import TrainConfig, check_list, check_positive
 from rote.tables import Column
@@ -59,6 +59,10 @@ class Config(TrainConfig):
     def __post_init__(self) -> None:
         """Checks the values."""
         super().__post_init__()
+        if len(self.model) > 1 or len(self.learning_rate or ()) > 1:
+            raise InputError(
+                "the table compares causes on one network at one learning rate; give one of each"
+            )
         check_list("causes", self.causes)
         check_positive("redrawn_at", self.redrawn_at)
         for cause in self.causes:

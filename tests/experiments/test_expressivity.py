@@ -202,3 +202,18 @@ def test_smoke(tmp_path):
         assert row["residual"] < 0.5
         assert row["labels_right"] == (1.0 if row["target"] == "classes" else None)
     assert [path.name for path in RunDir.open(out).figures()] == ["residual.png"]
+
+
+@pytest.mark.parametrize(
+    ("targets", "changes", "message"),
+    [
+        (np.zeros(4), {}, r"targets of shape \(4,\) for 3 points"),
+        (np.array([0.0, np.nan, 1.0]), {}, "not all finite"),
+        (np.zeros(3), {"solver": "pinv"}, "unknown solver 'pinv'"),
+    ],
+)
+def test_what_cannot_be_constructed_is_told(theorem, targets, changes, message):
+    with pytest.raises(InputError, match=message):
+        theorem.construct(np.eye(3), targets, np.array([0.1, 0.2, 0.4]), **changes)
+    with pytest.raises(InputError, match="at least one"):
+        theorem.construct(np.zeros((0, 3)), np.zeros(0), np.ones(3))

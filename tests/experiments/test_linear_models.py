@@ -127,7 +127,12 @@ def test_the_gram_matrix_of_random_features_is_that_of_all_at_once(experiment, m
         (("--l2", "-1"), "l2: -1.0; expected 0 or positive"),
         (("--gamma", "0"), "gamma: 0.0; expected a positive"),
         (("--num-filters", "0"), "num_filters: 0; expected at least 1"),
-        (("--num-train", "300", "--features", "random_conv", "--num-filters", "5"), "not positive"),
+        (
+            ("--num-train", "300", "--features", "random_conv", "--num-filters", "5"),
+            "are 40 features",
+        ),
+        (("--gamma", "inf"), "gamma: inf; expected a positive"),
+        (("--l2", "inf"), "l2: inf; expected 0 or positive"),
     ],
 )
 def test_bad_input_is_one_line(command, flags, message, tmp_path, capsys):

@@ -51,6 +51,8 @@ def test_labels_that_stay_the_same_are_fitted_by_the_plain_loop():
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
+        (("--learning-rate", "0.1", "0.01"), "give one of each"),
+        (("--model", "mlp_1x8", "mlp_1x512"), "give one of each"),
         (("--causes", "bad luck"), "unknown cause 'bad luck'"),
         (("--redrawn-at", "0"), "redrawn_at: 0; expected a positive number"),
     ],

@@ -366,7 +366,7 @@ def test_random_labels_are_fitted_if_every_seed_is():
     assert judged(rows(0.5, 0.5, 0.5), text) == ("-", "not run")
 
 
-def test_at_chance_if_the_interval_of_the_mean_has_a_tenth():
+def test_at_chance_if_the_interval_of_the_mean_is_about_a_tenth():
     text = "MLP 1x512 is at chance"
     # s = 0.001, n = 3: 4.3027 * 0.001 / sqrt(3) = 0.002484
     assert mean_interval([0.101, 0.102, 0.103]) == pytest.approx(
@@ -376,6 +376,8 @@ def test_at_chance_if_the_interval_of_the_mean_has_a_tenth():
     assert judged(random_rows(0.102, 0.103, 0.104), text)[1] == "does not hold"
     assert judged(random_rows(0.097, 0.096, 0.098), text)[1] == "does not hold"
     assert judged(random_rows(0.1, 0.1), text)[1] == "too few"
+    assert judged(random_rows(0.1, 0.1, 0.1), text)[1] == "holds"  # a net that says one class
+    assert judged(random_rows(0.08, 0.10, 0.12), text)[1] == "inconclusive"
 
 
 def test_the_effect_of_a_regularizer_is_paired_by_seed():
@@ -458,6 +460,10 @@ def test_early_stopping_and_norms():
     assert measured.startswith("cnn: +0.00 [-0.25, +0.25] points (3); cnn_no_bn: +5.10 [")
     assert verdict == "does not hold"  # not for both networks
     assert judged(gains(0.0, 0.0), text, experiment="early_stopping")[1] == "too few"
+    wide = gains(-0.1, 0.0, 0.1)
+    assert judged(wide, text, experiment="early_stopping")[1] == "inconclusive"
+    harm = gains(-0.05, -0.051, -0.052)
+    assert judged(harm, text, experiment="early_stopping")[1] == "holds"
     linear = [
         {
             "dataset": "mnist",
@@ -709,7 +715,7 @@ def test_the_order_of_the_conditions(epochs, measured, verdict):
         ((10, 10, 10), (20, 20, 20), "2.00 [2.00, 2.00] times (3)", "holds"),
         ((10, 10, 10), (5, 20, 10), "1.00 [0.18, 5.59] times (3)", "does not hold"),
         ((10, 10), (20, 20), "2.00 times (2)", "too few"),
-        ((10, 10, 10), (20, None, None), "fitted at both levels: 1 of 3 seeds", "too few"),
+        ((10, 10, 10), (20, None, None), "fitted at both levels: 1 of 3 seeds", "no verdict"),
     ],
 )
 def test_the_time_that_random_labels_take(clean, random, measured, verdict):
@@ -748,3 +754,41 @@ def test_imagenet_is_compared_and_never_comparable():
         (0.0056, "no verdict"),
     ]
     assert found[0].reasons == ("ResNet-50 for Inception V3",)
+
+
+# --- experiments without numbers of the paper
+
+
+def constructed(n, weights, right=1.0, **other):
+    row = {"num_points": n, "dim": 5, "depth": 2, "target": "classes", "seed": 0, **other}
+    return {**row, "num_weights": weights, "labels_right": right}
+
+
+@pytest.mark.parametrize(
+    ("table", "measured", "verdict"),
+    [
+        (
+            [constructed(10, 25), constructed(1000, 2005)],
+            "2 of 2 networks, n = 10 to 1,000",
+            "holds",
+        ),
+        ([constructed(10, 26)], "0 of 1 networks, n = 10 to 10", "does not hold"),
+        ([constructed(10, 25, right=0.9)], "0 of 1 networks, n = 10 to 10", "does not hold"),
+    ],
+)
+def test_the_theorem_is_judged_by_its_constructions(table, measured, verdict):
+    given = result(table, experiment="expressivity")
+    assert findings.theorem(given) == (measured, verdict)
+
+
+def test_results_of_experiments_without_numbers_are_told_of(command, tmp_path):
+    gaussian = {"name": "gaussian", "num_train": 1000, "subset": False, "num_test": 0}
+    data = {**gaussian, "stored_as": None}
+    theorem = result([constructed(10, 25)], experiment="expressivity", data=data, name="theorem")
+    causes = result([{"cause": "no whitening"}], experiment="why_not_fitted", name="causes")
+    for each in (theorem, causes):
+        save(each, tmp_path / "results")
+    assert command() == 0
+    text = (tmp_path / "README.md").read_text()
+    assert "gaussian, 1,000 points" in text and "[causes](results/causes.json)" in text
+    assert "1 of 1 networks" in text

@@ -1,7 +1,7 @@
 """Linear models that interpolate: kernels, fixed features, the minimum-norm solution."""
 
 from rote.linear.descent import sgd_path
-from rote.linear.features import Patches, gabor, patch_features, random_patches
+from rote.linear.features import FEATURES_PER_FILTER, Patches, gabor, patch_features, random_patches
 from rote.linear.interpolate import Interpolant, solve
 from rote.linear.kernels import (
     add_products,
@@ -12,6 +12,7 @@ from rote.linear.kernels import (
 )
 
 __all__ = [
+    "FEATURES_PER_FILTER",
     "Interpolant",
     "Patches",
     "add_products",

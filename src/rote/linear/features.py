@@ -138,6 +138,10 @@ def random_patches(
     return Patches(*(array.astype(np.float32) for array in (filters, mean, whitening)))
 
 
+FEATURES_PER_FILTER = 8
+"""Of ``patch_features``: both signs, four quadrants."""
+
+
 def patch_features(images: np.ndarray, patches: Patches, *, bias: float = 1.0) -> np.ndarray:
     """A convolutional layer of fixed filters, rectified on both sides, averaged over quadrants.
 

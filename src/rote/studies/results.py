@@ -23,6 +23,12 @@ COLUMNS = (
     "regularizer",
     "dataset",
     "features",
+    "num_points",
+    "dim",
+    "depth",
+    "target",
+    "num_weights",
+    "labels_right",
     "l2",
     "num_train",
     "seed",
@@ -99,6 +105,12 @@ def collect(run_dir: RunDir, name: str) -> Result:
         raise InputError(
             f"the run in {run_dir.folder} has several learning rates; run it with the one to show"
         )
+    described = _as_list(summary["data"])
+    if any("num_train" not in entry for entry in described):
+        raise InputError(
+            f"{run_dir.folder}/summary.json does not say how much data there was; run the "
+            "experiment again with this version"
+        )
     experiment, command = _portable(env["command"])
     return Result(
         name,
@@ -106,7 +118,7 @@ def collect(run_dir: RunDir, name: str) -> Result:
         command,
         run_dir.config,
         summary.get("settings", {}),
-        _as_list(summary["data"]),
+        described,
         {key: env[key] for key in ENVIRONMENT if key in env},
         summary["finished"],
         [{key: row[key] for key in COLUMNS if key in row} for row in summary["table"]],

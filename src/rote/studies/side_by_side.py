@@ -52,8 +52,8 @@ def section(
         "### Numbers",
         _table([_number_row(item, numbers) for item in compared]),
         "### Claims in words",
-        "Judged on the data that there are, by the test above each table. Each claim is "
-        "judged for itself: of twenty effects that are not there, one is to be expected to show.",
+        "Judged on the data that there are, by the test above each table, each claim for itself: "
+        "of twenty effects that are not there, one is to be expected to show.",
     ]
     by_test: dict[str, list[Judged]] = {}
     for item in judged:
@@ -110,7 +110,8 @@ def describe_data(entry: Mapping[str, Any]) -> str:
     name = entry["name"]
     size, full = entry["num_train"], FULL_SIZE.get(name)
     copy = ["JPEG copy"] if entry["stored_as"] == "JPEG" else []
-    some = f"{size:,} images" if entry["subset"] or size != full else f"all {size:,} images"
+    what = "points" if name == "gaussian" else "images"
+    some = f"{size:,} {what}" if entry["subset"] or size != full else f"all {size:,} {what}"
     return ", ".join([DATASET_NAMES.get(name, name), *copy, some])
 
 

@@ -55,7 +55,9 @@ def residuals(rows: Rows, *, title: str | None = None) -> "Figure":
     for name, mine in lines.items():
         for ax, column in ((left, "residual"), (right, "smallest_gap")):
             known = [(row["num_points"], row[column]) for row in mine if row[column]]
-            sizes, values = np.array(known, float).reshape(-1, 2).T
+            if not known:  # a residual of exactly 0, or a single point: no place on these axes
+                continue
+            sizes, values = np.array(known, float).T
             levels = np.unique(sizes)
             medians = [np.median(values[sizes == level]) for level in levels]
             ax.plot(sizes, values, "o", color=colors[name], markersize=3, alpha=0.35)

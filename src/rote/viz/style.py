@@ -104,7 +104,7 @@ def legend_outside(figure: "Figure") -> None:
         figure.legend(
             list(entries.values()),
             list(entries),
-            loc="outside right upper",
+            loc="outside right center",
             frameon=False,
             fontsize=9,
             handlelength=1.5,

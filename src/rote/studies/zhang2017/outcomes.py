@@ -8,7 +8,7 @@ import numpy as np
 import optax
 
 from rote import measure, tables
-from rote.core import Dataset, count_params
+from rote.core import Dataset, Params, State, count_params
 from rote.record import RunDir
 from rote.studies import catalog
 from rote.studies.config import TrainConfig
@@ -155,11 +155,17 @@ def top_k_accuracy(
     model = catalog.build(case.model, result.data.num_classes, dropout=case.dropout)
     transform = preprocessing(images.shape[1:], "none", whiten=case.whiten)
     forward = make_forward(model, transform)
-    logits = jax.jit(lambda x: forward(result.params, result.state, x, train=False)[0])
+
+    @jax.jit
+    def logits(params: Params, state: State, x: jax.Array) -> jax.Array:
+        return forward(params, state, x, train=False)[0]
+
     found = 0
     for start in range(0, len(labels), TOP_K_BATCH):
         part = slice(start, start + TOP_K_BATCH)
-        largest = np.argsort(np.asarray(logits(images[part])), axis=1)[:, -k:]
+        largest = np.argsort(np.asarray(logits(result.params, result.state, images[part])), axis=1)[
+            :, -k:
+        ]
         found += int(np.sum(largest == labels[part, None]))
     return found / len(labels)
 

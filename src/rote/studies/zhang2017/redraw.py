@@ -22,7 +22,8 @@ def train_redrawn(
     Args:
       config: a configuration.
       dataset: with its clean labels.
-      seed: of initialization, order and the first labels.
+      seed: of initialization and order, and of the labels where the configuration has no seed of
+        theirs.
       every: epochs after which all labels are drawn anew; ``None``: never.
 
     Returns:
@@ -71,7 +72,8 @@ def train_redrawn(
     rows = []
     for number in range(1, settings.max_epochs + 1):
         if number == 1 or (every and (number - 1) % every == 0):
-            labels = data.random_labels(dataset, 1.0, seed=seed + 1000 * number).train.labels
+            label_seed = (seed if config.label_seed is None else config.label_seed) + 1000 * number
+            labels = data.random_labels(dataset, 1.0, seed=label_seed).train.labels
         order = orders.permutation(count)[: steps * size].reshape(steps, size)
         state, metrics = epoch(state, labels, order)
         rows.append({"epoch": number, **jax.tree.map(float, metrics)})
