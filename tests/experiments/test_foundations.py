@@ -315,6 +315,23 @@ def test_a_net_learns_the_discs_and_leaves_a_film(command, tmp_path):
         assert film.n_frames == 5
 
 
+# --- all of them
+
+
+def test_the_page_has_every_lesson_that_was_run(experiment, tmp_path, capfd):
+    index = experiment("foundations/index")
+    names = {path.stem for path in index.HERE.glob("*.py")} - {"index"}
+    assert names == set(index.LESSONS)
+    flags = ("--folder", str(tmp_path), "--lessons", "chain_rule", "--preset", "cpu")
+    assert index.main(flags) == 0
+    assert "== chain_rule, smoke" in capfd.readouterr().out  # it has no other size
+    page = (tmp_path / "index.html").read_text()
+    assert "The chain rule on a directed graph" in page and "jax.vjp" in page
+    assert '<img src="chain_rule/figures/graph.png"' in page
+    (tmp_path / "chain_rule" / "config.json").write_text("{}")
+    assert index.main(flags) == 2
+
+
 @pytest.mark.parametrize(
     ("name", "flags", "message"),
     [

@@ -1,0 +1,94 @@
+"""Runs the lessons in reading order and writes a page with their tables and figures.
+
+A lesson that has been run is not run again. The page is index.html in the folder; it needs nothing
+else to be looked at.
+
+Command: python experiments/foundations/index.py
+         python experiments/foundations/index.py --preset cpu --folder runs/lessons_cpu
+"""
+
+import argparse
+import ast
+import html
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rote.record import RunDir
+from rote.storage import atomic
+
+HERE = Path(__file__).resolve().parent
+LESSONS = (
+    "line_fit",
+    "neuron",
+    "chain_rule",
+    "activations",
+    "losses",
+    "digit_net",
+    "inside_the_net",
+    "one_batch",
+)
+"""In reading order."""
+STYLE = "body{font-family:sans-serif;max-width:70em;margin:2em auto}img{max-width:100%}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+      argv: the arguments; by default the process's.
+
+    Returns:
+      The exit code: that of the first lesson that fails, else 0.
+    """
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--preset", choices=("smoke", "cpu"), default="smoke")
+    parser.add_argument("--folder", type=Path, default=Path("runs/lessons"))
+    parser.add_argument("--lessons", nargs="+", choices=LESSONS, default=LESSONS)
+    arguments = parser.parse_args(argv)
+    begin = time.perf_counter()
+    for name in arguments.lessons:
+        file = HERE / f"{name}.py"
+        # What has one size has one preset.
+        preset = arguments.preset if f'"{arguments.preset}":' in file.read_text() else "smoke"
+        command = [sys.executable, str(file), "--preset", preset]
+        print(f"== {name}, {preset}", flush=True)
+        code = subprocess.run([*command, "--out", str(arguments.folder / name)]).returncode
+        if code:
+            return code
+    page = arguments.folder / "index.html"
+    with atomic(page) as out:
+        out.write(page_of(arguments.folder, arguments.lessons).encode())
+    print(f"{len(arguments.lessons)} lessons, {time.perf_counter() - begin:.0f} s: {page}")
+    return 0
+
+
+def page_of(folder: Path, lessons: Sequence[str]) -> str:
+    """The page: of every lesson its header, what it printed, and its figures."""
+    parts = []
+    for name in lessons:
+        run_dir = RunDir.open(folder / name)
+        header = ast.get_docstring(ast.parse((HERE / f"{name}.py").read_text())) or ""
+        title, _, rest = header.partition("\n")
+        films = sorted((run_dir.folder / "figures").glob("*.gif"))
+        pictures = [path.relative_to(folder).as_posix() for path in [*run_dir.figures(), *films]]
+        parts += [
+            f'<h2 id="{name}">{html.escape(title)}</h2>',
+            f"<details><summary>about</summary><pre>{html.escape(rest.strip())}</pre></details>",
+            f"<pre>{html.escape(run_dir.summary['text'])}</pre>",
+            *(f'<p><img src="{path}" alt="{Path(path).stem}"></p>' for path in pictures),
+        ]
+    links = " · ".join(f'<a href="#{name}">{name}</a>' for name in lessons)
+    body = "\n".join([f"<h1>Foundations</h1><p>{links}</p>", *parts])
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Foundations</title>'
+        f"<style>{STYLE}</style><body>\n{body}\n</body></html>\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
