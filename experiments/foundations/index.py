@@ -28,6 +28,7 @@ LESSONS = (
     "losses",
     "digit_net",
     "inside_the_net",
+    "early_stopping",
     "one_batch",
 )
 """In reading order."""

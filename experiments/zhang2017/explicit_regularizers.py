@@ -30,7 +30,7 @@ from typing import Any
 from rote import cli, data, viz
 from rote.core import InputError, unknown_name
 from rote.studies import zhang2017
-from rote.studies.config import TrainConfig, check_list
+from rote.studies.config import TrainConfig, check_list, check_positive
 from rote.tables import Column
 
 REGULARIZERS = ("none", "weight_decay", "random_crop", "augmentation", "dropout")
@@ -57,6 +57,9 @@ class Config(TrainConfig):
         for regularizer in self.regularizers:
             if regularizer not in REGULARIZERS:
                 raise unknown_name("regularizer", regularizer, REGULARIZERS)
+        for name in ("slow_epochs", "slow_decay"):
+            if getattr(self, name) is not None:
+                check_positive(name, getattr(self, name))
         if not 0 < self.dropout < 1:
             raise InputError(f"dropout: {self.dropout}; expected a probability between 0 and 1")
         if self.augment != "none":

@@ -315,6 +315,28 @@ def test_a_net_learns_the_discs_and_leaves_a_film(command, tmp_path):
         assert film.n_frames == 5
 
 
+# --- early_stopping
+
+
+def test_stopping_early_keeps_what_was_learned_before_it_memorised(command, tmp_path):
+    flags = ("--seeds", "0", "--max-epochs", "40")
+    done = run(command, "early_stopping", *flags, out=tmp_path / "run")
+    clean, noisy = done.summary["table"]
+    assert noisy["test_accuracy"] - noisy["test_accuracy_end"] == pytest.approx(noisy["gain"])
+    assert noisy["gain"] > 0.1 > abs(clean["gain"])
+    assert noisy["train_accuracy"] < 0.7 < 0.95 < noisy["train_accuracy_end"]
+    history = {
+        kind: [row for row in done.rows() if row["label"] == f"corruption=0.4 {kind} seed=0"]
+        for kind in ("stopped", "to the end")
+    }
+    # The same training, cut off ten epochs after the best of the held-out tenth.
+    held_out = [row["held_out_accuracy"] for row in history["to the end"]]
+    best = int(np.argmax(held_out[: len(history["stopped"])]))
+    assert noisy["best_epoch"] == best and noisy["stopped_at"] == best + 10
+    for one, other in zip(history["stopped"], history["to the end"], strict=False):
+        assert one["test_accuracy"] == other["test_accuracy"]
+
+
 # --- all of them
 
 
@@ -346,6 +368,7 @@ def test_the_page_has_every_lesson_that_was_run(experiment, tmp_path, capfd):
         ("chain_rule", ("--inputs", "x=0", "--graph", "c = log(x)"), "c is -inf at these inputs"),
         ("activations", ("--in-the-stack", "rely"), "did you mean 'relu'"),
         ("inside_the_net", ("--nets", "codes"), "did you mean 'code'"),
+        ("early_stopping", ("--held-out", "0"), "held_out: 0.0; expected a fraction"),
         ("one_batch", ("--bugs", "dead relus"), "did you mean 'dead ReLUs'"),
         ("digit_net", ("--nets", "curse"), "did you mean 'course'"),
         ("losses", ("--weights", "-1"), "weights: -1.0; expected 0 or positive"),

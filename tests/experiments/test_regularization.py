@@ -140,6 +140,8 @@ def test_slow_decay_is_for_crops_alone(experiment):
         ("table1", ("--weight-decay", "0"), "weight_decay: 0; expected the coefficient"),
         ("early_stopping", ("--held-out", "1"), "held_out: 1.0; expected a fraction"),
         ("explicit_regularizers", ("--regularizers", "l3"), "unknown regularizer 'l3'"),
+        ("explicit_regularizers", ("--slow-epochs", "0"), "slow_epochs: 0; expected a positive"),
+        ("explicit_regularizers", ("--slow-decay", "-1"), "slow_decay: -1.0; expected a positive"),
         ("explicit_regularizers", ("--dropout", "0"), "dropout: 0.0; expected a probability"),
         ("explicit_regularizers", ("--model", "cnn"), "dropout: cnn takes none"),
     ],

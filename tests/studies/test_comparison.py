@@ -792,3 +792,13 @@ def test_results_of_experiments_without_numbers_are_told_of(command, tmp_path):
     text = (tmp_path / "README.md").read_text()
     assert "gaussian, 1,000 points" in text and "[causes](results/causes.json)" in text
     assert "1 of 1 networks" in text
+
+
+def test_a_run_that_diverged_has_reached_nothing():
+    table = [*rows(0.505, 0.505, 0.505), *random_rows(0.1, 0.1, 0.1)]
+    table[0]["status"] = table[3]["status"] = "diverged"
+    found = compared(table)
+    assert found.verdict == "not comparable" and found.n == 2
+    assert found.reasons == ("1 of 3 runs without a value",)
+    assert judged(table, "MLP 1x512 fits random labels") == ("0.0 to 100.0 % (3)", "does not hold")
+    assert judged(table, "MLP 1x512 is at chance") == ("fitted: 2 of 3 seeds", "no verdict")

@@ -72,3 +72,10 @@ def test_any_of_stops_with_the_first_and_keeps_the_best():
 def test_bad_rules_are_named(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_patience_needs_its_metric():
+    rule = patience(2, "held_out_accuracy")
+    state, _ = rule.update(rule.init(), {"held_out_accuracy": 0.5})
+    with pytest.raises(InputError, match="give it a subset"):
+        rule.update(state, {"held_out_accuracy": None})

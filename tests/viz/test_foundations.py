@@ -32,6 +32,8 @@ def test_lines_have_a_panel_per_value_and_gaps_where_nothing_can_be_shown():
     assert one.get_yscale() == "log"
     np.testing.assert_array_equal(one.lines[0].get_ydata(), [1, np.nan])
     assert np.isnan(two.lines[0].get_ydata()).all()
+    marked, _ = viz.lines(rows, x="x", y="y", panel="kind", marks={"one": [1.5]}).axes
+    assert marked.lines[-1].get_xdata()[0] == 1.5 and marked.lines[-1].get_linestyle() == "--"
     with pytest.raises(InputError, match="unknown column 'z'"):
         viz.lines(rows, x="x", y="z")
 

@@ -48,8 +48,8 @@ def paired_differences(
 FITTED_TEST = "every seed's train accuracy is at least 99 %"
 UNFITTED_TEST = "every seed's train accuracy is below 99 %"
 CHANCE_TEST = (
-    "the 95 % t interval of the mean test accuracy over seeds lies within a point of 1/10; it does "
-    "not hold where the interval excludes 1/10"
+    "where the labels are fitted, the 95 % t interval of the mean test accuracy over seeds lies "
+    "within a point of 1/10; it does not hold where the interval excludes 1/10"
 )
 EFFECT_TEST = (
     "paired by seed; raises or lowers where the 95 % t interval of the mean difference excludes 0"
@@ -128,6 +128,9 @@ def _range(values: Sequence[float]) -> str:
 def at_chance(rows: Sequence[Row]) -> Finding:
     """``CHANCE_TEST``."""
     values = [row["test_accuracy"] for row in rows if is_number(row.get("test_accuracy"))]
+    fitted_seeds = sum(_train_accuracy(row) >= FITTED for row in rows)
+    if fitted_seeds < len(rows):  # a net that has learned nothing is at chance, too
+        return Finding(f"fitted: {fitted_seeds} of {len(rows)} seeds", "no verdict")
     if len(values) < 2:
         return Finding(" ".join(f"{100 * value:.2f} %" for value in values) or "-", "too few")
     low, high = mean_interval(values)
@@ -154,7 +157,7 @@ def effect(treated: Row, untreated: Row, column: str) -> Callable[[Result], Find
 def early_stopping(result: Result) -> Finding | None:
     """Whether stopping by a validation split gains anything on CIFAR-10, by network."""
     gains: dict[str, list[float]] = {}
-    for row in result.table:
+    for row in select(result, {}):
         if is_number(row["gain_validation"]):
             gains.setdefault(row["model"], []).append(row["gain_validation"])
     if not gains or all(entry["name"] != "cifar10" for entry in result.data):

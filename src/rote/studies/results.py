@@ -195,8 +195,21 @@ def variants(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return groups
 
 
-def select(result: Result, match: Row) -> list[Row]:
-    """The rows of a result that belong to a setting.
+MEASURED = {
+    "epochs_to_fit",
+    "train_accuracy",
+    "test_accuracy",
+    "test_error",
+    "train_top_5",
+    "test_top_5",
+    "gain_validation",
+    "gain_oracle",
+}
+"""What a run that diverged has not reached, whatever it was before."""
+
+
+def select(result: Result, match: Row) -> list[dict[str, Any]]:
+    """The rows of a result that belong to a setting; what diverged is ``None``.
 
     ``True`` and ``False`` are matched by what is not 0 and what is. A table without a column
     ``model`` is of the one model of its configuration.
@@ -204,7 +217,7 @@ def select(result: Result, match: Row) -> list[Row]:
     models = result.config.get("model")
     only = models[0] if isinstance(models, list) and len(models) == 1 else models
     return [
-        row
+        row | dict.fromkeys(MEASURED & row.keys()) if row.get("status") == "diverged" else row
         for row in result.table
         if all(_matches({"model": only, **row}.get(key), value) for key, value in match.items())
     ]

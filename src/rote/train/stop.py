@@ -11,7 +11,14 @@ from typing import Any, NamedTuple
 from rote.core import InputError, unknown_name
 from rote.train.result import Row
 
-METRICS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "clean_accuracy")
+METRICS = (
+    "train_loss",
+    "train_accuracy",
+    "test_loss",
+    "test_accuracy",
+    "clean_accuracy",
+    "held_out_accuracy",
+)
 
 
 class Decision(NamedTuple):
@@ -68,7 +75,11 @@ def patience(epochs: int, metric: str = "test_loss") -> StopRule:
 
     Args:
       epochs: how many epochs in a row without improvement, at least 1.
-      metric: a column of the history, one of ``METRICS``.
+      metric: a column of the history, one of ``METRICS``; ``held_out_accuracy`` is there for runs
+        on a subset of the training examples.
+
+    Raises:
+      InputError: if an argument cannot be used; while training, if the metric is not there.
     """
     if epochs < 1:
         raise InputError(f"patience: {epochs} epochs; expected at least 1")
@@ -77,6 +88,11 @@ def patience(epochs: int, metric: str = "test_loss") -> StopRule:
     sign = 1.0 if metric.endswith("accuracy") else -1.0
 
     def update(state, row):
+        if row[metric] is None:
+            raise InputError(
+                f"patience: the run has no {metric}; give it a subset to train on, and the rest is "
+                "held out"
+            )
         value = sign * row[metric]
         if math.isfinite(value) and (state["best"] is None or value > state["best"]):
             return {"best": value, "waited": 0}, Decision(best=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rote.viz.style import (
+    GRAY,
     PALETTE,
     Rows,
     colors_for,
@@ -31,6 +32,7 @@ def lines(
     panel: str | None = None,
     log: Sequence[str] = (),
     markers: bool = False,
+    marks: Mapping[str, Sequence[float]] | None = None,
     caption: str = "",
     title: str | None = None,
 ) -> "Figure":
@@ -49,6 +51,7 @@ def lines(
       panel: column that tells the panels apart; only with one ``y``.
       log: which of the columns ``x`` and ``y`` have a logarithmic axis.
       markers: show where the values are; for few of them.
+      marks: by value of ``panel``, abscissas at which a dashed line stands.
       caption: what else the reader must know; the number of seeds is added.
       title: a line above the figure.
 
@@ -94,6 +97,8 @@ def lines(
             ax.set_xscale("log")
         if column in log:
             ax.set_yscale("log")
+        for place in (marks or {}).get(heading, ()):
+            ax.axvline(place, color=GRAY, linestyle="--", linewidth=1)
         if heading:
             ax.set_title(heading, fontsize=10, loc="left")
         label_axes(ax, name_of(x), f"{name_of(column)} (%)" if percent else name_of(column))
