@@ -1,4 +1,4 @@
-# Sourced by scripts/demo and scripts/test in the repository's root. `make_environment [extra]`
+# Sourced by the other scripts in the repository's root. `make_environment [extra]`
 # leaves rote, its pinned dependencies and those of the extra in .venv, and does nothing where they
 # are already. An install that was interrupted is started afresh by the next call.
 

@@ -181,3 +181,12 @@ def test_every_dependency_is_pinned() -> None:
     wanted = project["dependencies"] + project["optional-dependencies"]["test"]
     pinned = {line.split("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines()}
     assert {re.split(r"[^\w-]", name)[0].replace("_", "-") for name in wanted} <= pinned
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",)])
+def test_paper_needs_a_folder(arguments):
+    done = subprocess.run(
+        ["bash", str(ROOT / "scripts" / "paper"), *arguments], capture_output=True, text=True
+    )
+    assert done.returncode == 2 and "scripts/paper FOLDER" in done.stderr
+    assert not done.stdout

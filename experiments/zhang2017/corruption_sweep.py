@@ -36,7 +36,7 @@ import dataclasses
 
 from rote import cli, viz
 from rote.studies import zhang2017
-from rote.studies.config import TrainConfig, check_list
+from rote.studies.config import TrainConfig, check_list, check_positive
 from rote.tables import Column
 
 
@@ -53,6 +53,7 @@ class Config(TrainConfig):
         """Checks the values."""
         super().__post_init__()
         check_list("corruptions", self.corruptions)
+        check_positive("at_epoch", self.at_epoch)
 
 
 PRESETS = {

@@ -110,6 +110,11 @@ def run(config: Config, out: cli.Job) -> None:
 def part_to_train_on(num_examples: int, config: Config, seed: int) -> np.ndarray:
     """The indices of the examples that are not held out."""
     kept = num_examples - round(config.held_out * num_examples)
+    if not 0 < kept < num_examples:
+        raise InputError(
+            f"held_out: {config.held_out} of {num_examples} examples are {num_examples - kept}; "
+            "expected at least one on either side"
+        )
     return np.sort(np.random.default_rng(seed).permutation(num_examples)[:kept])
 
 

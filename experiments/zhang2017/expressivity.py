@@ -272,8 +272,9 @@ def run(config: Config, out: cli.Job) -> None:
         for row in _rows(config, dataset, num_points, dim, seed)
     ]
     what = "gaussian points" if dataset is None else f"{dataset.name} images"
-    figure = residuals(table, title=f"Two layers on {what}, fitted without training")
-    out.save_figure("residual", figure)
+    if any(row["depth"] == 2 and row["num_points"] > 1 for row in table):
+        figure = residuals(table, title=f"Two layers on {what}, fitted without training")
+        out.save_figure("residual", figure)
     summary = _summary(table)
     out.finish(
         tables.format_table(summary),

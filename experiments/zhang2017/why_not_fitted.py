@@ -78,6 +78,11 @@ PRESETS = {
 
 def run(config: Config, out: cli.Job) -> None:
     """Trains with every mistake and seed; leaves a table and a figure."""
+    longest = zhang2017.settled(config, config.model[0]).max_epochs
+    if "labels redrawn once" in config.causes and config.redrawn_at >= longest:
+        raise InputError(
+            f"redrawn_at: {config.redrawn_at}; expected less than max_epochs, {longest}"
+        )
     dataset = zhang2017.load(config)
     draw = functools.partial(data.corrupt, dataset, "random_labels")
     cases = [

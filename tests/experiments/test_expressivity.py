@@ -217,3 +217,13 @@ def test_what_cannot_be_constructed_is_told(theorem, targets, changes, message):
         theorem.construct(np.eye(3), targets, np.array([0.1, 0.2, 0.4]), **changes)
     with pytest.raises(InputError, match="at least one"):
         theorem.construct(np.zeros((0, 3)), np.zeros(0), np.ones(3))
+
+
+@pytest.mark.parametrize("flags", [("--depths", "3"), ("--num-points", "1"), ("--dims", "1")])
+def test_what_cannot_be_drawn_is_in_the_table(theorem, flags, tmp_path):
+    small = ("--dataset", "gaussian", "--seeds", "0", "--targets", "classes")
+    points = () if "--num-points" in flags else ("--num-points", "3")
+    out = tmp_path / "run"
+    argv = [*small, *points, *flags, "--out", str(out)]
+    cli.main(theorem.run, theorem.PRESETS, argv=argv)
+    assert RunDir.open(out).summary["table"]

@@ -53,6 +53,11 @@ def test_labels_that_stay_the_same_are_fitted_by_the_plain_loop():
     [
         (("--learning-rate", "0.1", "0.01"), "give one of each"),
         (("--model", "mlp_1x8", "mlp_1x512"), "give one of each"),
+        (("--max-epochs", "50"), "redrawn_at: 75; expected less than max_epochs, 50"),
+        (
+            ("--causes", "labels redrawn every epoch", "--num-train", "50", "--batch-size", "100"),
+            "batch_size: 100; expected 1 to 50",
+        ),
         (("--causes", "bad luck"), "unknown cause 'bad luck'"),
         (("--redrawn-at", "0"), "redrawn_at: 0; expected a positive number"),
     ],

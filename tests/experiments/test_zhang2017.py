@@ -141,6 +141,7 @@ def test_learning_curves_on_digits(command, tmp_path):
         (["--seeds", "1", "1"], "one or more different"),
         (["--seeds", "-1"], "seed: -1"),
         (["--corruptions"], "corruptions: none"),
+        (["--at-epoch", "-3"], "at_epoch: -3; expected a positive"),
         (["--corruptions", "0.5", "0.5"], "one or more different"),
     ],
 )

@@ -28,7 +28,6 @@ FEWEST_SEEDS = 3
 # and its size are compared by what the run says of its data.
 NOT_SETTINGS = {
     "seeds",
-    "label_seed",
     "at_epoch",
     "dataset",
     "num_train",

@@ -6,7 +6,7 @@ import numpy as np
 from jax import lax
 
 from rote import data, optim
-from rote.core import Batch, Dataset
+from rote.core import Batch, Dataset, InputError
 from rote.studies import catalog
 from rote.studies.config import TrainConfig
 from rote.studies.zhang2017.outcomes import Row
@@ -33,6 +33,10 @@ def train_redrawn(
     """
     settings = settled(config, config.model[0])
     size, count = settings.batch_size, len(dataset.train.labels)
+    if not 1 <= size <= count:
+        raise InputError(
+            f"batch_size: {size}; expected 1 to {count}, the number of training examples"
+        )
     steps = count // size
     model = catalog.build(config.model[0], dataset.num_classes)
     transform = preprocessing(dataset.image_shape, config.augment)
