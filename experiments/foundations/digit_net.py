@@ -53,7 +53,7 @@ from rote.core import Dataset, unknown_name
 from rote.studies import zhang2017
 from rote.studies.config import check_list, check_positive
 from rote.tables import Column
-from rote.train import Result, make_forward
+from rote.train import Result, cross_entropy, make_forward
 
 
 class Net(NamedTuple):
@@ -189,11 +189,6 @@ def squared_error(outputs: jax.Array, labels: jax.Array) -> jax.Array:
     """``[B]``: the sum over the outputs ``[B, K]`` of ``(y - t)^2 / 2``, with ``t`` one-hot."""
     wanted = jax.nn.one_hot(labels, outputs.shape[-1], dtype=outputs.dtype)
     return jnp.sum(optax.losses.l2_loss(outputs, wanted), axis=-1)
-
-
-def cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """``[B]``: ``-x_c + logsumexp(x)``."""
-    return optax.losses.softmax_cross_entropy_with_integer_labels(logits, labels)
 
 
 def group_of(config: Config, name: str, dataset: Dataset) -> Group:

@@ -12,30 +12,9 @@ from rote.storage import read_json, write_json
 
 Row = Mapping[str, Any]
 
-COLUMNS = (
-    "model",
-    "random_crop",
-    "augmentation",
-    "weight_decay",
-    "labels",
-    "corruption",
-    "condition",
-    "regularizer",
-    "cause",
-    "dataset",
-    "features",
-    "num_points",
-    "dim",
-    "depth",
-    "target",
-    "num_weights",
+MEASURED = (
     "labels_right",
     "residual",
-    "l2",
-    "num_train",
-    "seed",
-    "status",
-    "num_params",
     "epochs_to_fit",
     "train_accuracy",
     "test_accuracy",
@@ -54,6 +33,31 @@ COLUMNS = (
     "gain_validation",
     "gain_oracle",
     "norm",
+)
+"""The columns of what a run has reached; one that diverged has reached nothing."""
+COLUMNS = (
+    "model",
+    "random_crop",
+    "augmentation",
+    "weight_decay",
+    "labels",
+    "corruption",
+    "condition",
+    "regularizer",
+    "cause",
+    "dataset",
+    "features",
+    "num_points",
+    "dim",
+    "depth",
+    "target",
+    "num_weights",
+    "l2",
+    "num_train",
+    "seed",
+    "status",
+    "num_params",
+    *MEASURED,
 )
 """The columns of an experiment's table that a result file keeps."""
 ENVIRONMENT = ("versions", "devices", "mapping", "cpu", "cores", "commit", "started")
@@ -206,28 +210,6 @@ def variants(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return groups
 
 
-MEASURED = {
-    "epochs_to_fit",
-    "train_accuracy",
-    "changed_accuracy",
-    "unchanged_accuracy",
-    "peak_changed_clean_accuracy",
-    "changed_learned_epoch",
-    "unchanged_learned_epoch",
-    "changed_forgetting",
-    "unchanged_forgetting",
-    "parameter_norm",
-    "distance_from_init",
-    "test_accuracy",
-    "test_error",
-    "train_top_5",
-    "test_top_5",
-    "gain_validation",
-    "gain_oracle",
-}
-"""What a run that diverged has not reached, whatever it was before."""
-
-
 def select(result: Result, match: Row) -> list[dict[str, Any]]:
     """The rows of a result that belong to a setting; what diverged is ``None``.
 
@@ -237,7 +219,7 @@ def select(result: Result, match: Row) -> list[dict[str, Any]]:
     models = result.config.get("model")
     only = models[0] if isinstance(models, list) and len(models) == 1 else models
     return [
-        row | dict.fromkeys(MEASURED & row.keys()) if row.get("status") == "diverged" else row
+        row | dict.fromkeys(row.keys() & set(MEASURED)) if row.get("status") == "diverged" else row
         for row in result.table
         if all(_matches({"model": only, **row}.get(key), value) for key, value in match.items())
     ]
