@@ -26,12 +26,11 @@ import dataclasses
 import functools
 from typing import Any
 
-import numpy as np
-
 from rote import Group, Run, cli, data, fit_groups, models, optim, patience, tables, viz
 from rote.core import InputError
 from rote.studies import zhang2017
 from rote.studies.config import check_list, check_positive
+from rote.studies.split import part_to_train_on
 from rote.tables import Column
 
 
@@ -182,12 +181,6 @@ def run(config: Config, out: cli.Job) -> None:
     )
     about = zhang2017.describe_data(dataset)
     out.finish(tables.format_table(summary), table=table, summary=summary, data=about)
-
-
-def part_to_train_on(count: int, held_out: float, seed: int) -> np.ndarray:
-    """The indices of the examples that are not held out, in their order."""
-    kept = count - max(1, round(held_out * count))
-    return np.sort(np.random.default_rng(seed).permutation(count)[:kept])
 
 
 if __name__ == "__main__":

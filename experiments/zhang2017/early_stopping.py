@@ -29,12 +29,11 @@ import dataclasses
 import functools
 from collections.abc import Sequence
 
-import numpy as np
-
 from rote import cli, data, viz
 from rote.core import InputError
 from rote.studies import zhang2017
 from rote.studies.config import TrainConfig
+from rote.studies.split import part_to_train_on
 from rote.tables import Column
 
 
@@ -72,8 +71,9 @@ PRESETS = {
 def run(config: Config, out: cli.Job) -> None:
     """Trains every network with every seed; leaves a table and a figure."""
     dataset = zhang2017.load(config)
+    count = len(dataset.train.labels)
     cases = [
-        case._replace(subset=part_to_train_on(len(dataset.train.labels), config, case.seed))
+        case._replace(subset=part_to_train_on(count, config.held_out, case.seed))
         for model in config.model
         for case in zhang2017.expand(
             config, model, "", {}, functools.partial(data.corrupt, dataset, "true")
@@ -105,17 +105,6 @@ def run(config: Config, out: cli.Job) -> None:
     )
     out.save_figure("early_stopping", figure)
     zhang2017.finish(out, config, dataset, table, summary)
-
-
-def part_to_train_on(num_examples: int, config: Config, seed: int) -> np.ndarray:
-    """The indices of the examples that are not held out."""
-    kept = num_examples - round(config.held_out * num_examples)
-    if not 0 < kept < num_examples:
-        raise InputError(
-            f"held_out: {config.held_out} of {num_examples} examples are {num_examples - kept}; "
-            "expected at least one on either side"
-        )
-    return np.sort(np.random.default_rng(seed).permutation(num_examples)[:kept])
 
 
 def gains(history: Sequence[zhang2017.Row]) -> zhang2017.Row:

@@ -39,9 +39,9 @@ def lines(
     """One column against another: a line per value of ``by``, a panel per column or value.
 
     Rows that agree in all of these are seeds: the line is their mean, the band goes from the
-    smallest to the largest. Values that are ``None`` or not finite leave a gap, and so
-    does what a logarithmic axis cannot show. Accuracies and test
-    errors, fractions in the table, are shown in percent.
+    smallest to the largest. Values that are ``None`` or not finite leave a gap, and so does what a
+    logarithmic axis cannot show. Accuracies and test errors, fractions in the table, are shown in
+    percent.
 
     Args:
       rows: the table.
