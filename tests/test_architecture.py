@@ -24,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "optim": {"core"},
     "storage": {"core"},
     "train": {"core", "losses", "memory", "storage"},
-    "measure": {"core"},
+    "measure": {"core", "summary"},
     "record": {"core", "storage"},
     "viz": {"core"},
     "backend": {"core"},

@@ -5,7 +5,7 @@ The builders are pure functions over parameter pytrees and work with plain ``jax
 labels, ``rote.load_run`` gives a trained net back.
 """
 
-from rote import combinators, data, layers, losses, models, optim, record, transforms, viz
+from rote import combinators, data, layers, losses, measure, models, optim, record, transforms, viz
 from rote.backend import configure
 from rote.core import Batch, Dataset, InputError, Model, Split, count_params
 from rote.data import corrupt, load, random_labels, wrong_labels
@@ -62,6 +62,7 @@ __all__ = [
     "loss_reached",
     "losses",
     "make_step",
+    "measure",
     "models",
     "optim",
     "patience",

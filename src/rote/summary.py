@@ -107,7 +107,7 @@ def summary(model: Model, example: Any) -> Summary:
 
     rows: dict[tuple[str, str], Row] = {}
     for scopes, times, eqn in _equations(jaxpr.jaxpr):
-        depth = _depth(params, scopes)
+        depth = tree_depth(params, scopes)
         path, kind = "/".join(scopes[:depth]), "".join(scopes[depth : depth + 1])
         row = rows.get((path, kind), Row(path, kind, (), 0, 0))
         rows[path, kind] = row._replace(
@@ -128,7 +128,7 @@ def _equations(
 ) -> Iterator[tuple[tuple[str, ...], int, Any]]:
     """Each primitive equation: the names of the scopes it is in, how often it runs, itself."""
     for eqn in jaxpr.eqns:
-        inner = (*scopes, *filter(None, str(eqn.source_info.name_stack).split("/")))
+        inner = (*scopes, *scopes_of(eqn))
         bodies = [
             leaf.jaxpr if isinstance(leaf, ClosedJaxpr) else leaf
             for leaf in jax.tree.leaves(list(eqn.params.values()))
@@ -140,7 +140,12 @@ def _equations(
             yield inner, times, eqn
 
 
-def _depth(params: Any, scopes: tuple[str, ...]) -> int:
+def scopes_of(eqn: Any) -> tuple[str, ...]:
+    """The names of the scopes that an equation of a jaxpr was written in, from the outermost."""
+    return tuple(filter(None, str(eqn.source_info.name_stack).split("/")))
+
+
+def tree_depth(params: Any, scopes: tuple[str, ...]) -> int:
     """How many of the scopes lead down the parameters' tree; the next one is the layer's kind."""
     for depth, name in enumerate(scopes):
         if not (isinstance(params, dict) and isinstance(params.get(name), dict)):

@@ -1,5 +1,13 @@
-"""Quantities of a trained net that tell learning from memorising."""
+"""Quantities of a net: what tells learning from memorising, and what goes on inside."""
 
 from rote.measure.examples import forgetting_counts, learned_epochs
+from rote.measure.layers import array_norms, dead_units, layer_outputs, saturation
 
-__all__ = ["forgetting_counts", "learned_epochs"]
+__all__ = [
+    "array_norms",
+    "dead_units",
+    "forgetting_counts",
+    "layer_outputs",
+    "learned_epochs",
+    "saturation",
+]
