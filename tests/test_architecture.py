@@ -24,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "optim": {"core"},
     "storage": {"core"},
     "train": {"core", "losses", "memory", "storage"},
-    "measure": {"core", "summary"},
+    "measure": {"core", "summary", "train"},
     "record": {"core", "storage"},
     "viz": {"core"},
     "backend": {"core"},

@@ -30,6 +30,7 @@ LESSONS = (
     "inside_the_net",
     "early_stopping",
     "one_batch",
+    "monitor",
 )
 """In reading order."""
 STYLE = "body{font-family:sans-serif;max-width:70em;margin:2em auto}img{max-width:100%}"

@@ -337,6 +337,19 @@ def test_stopping_early_keeps_what_was_learned_before_it_memorised(command, tmp_
         assert one["test_accuracy"] == other["test_accuracy"]
 
 
+# --- monitor
+
+
+def test_planted_faults_are_found_and_seen(command, tmp_path):
+    flags = ("--seeds", "7", "--steps", "12", "--faults", "none", "dead layer")
+    done = run(command, "monitor", *flags, out=tmp_path / "run")
+    none, dead = done.summary["table"]
+    assert none["found"] == [] and none["last_loss"] < none["first_loss"]
+    assert dead["found"][0].startswith("layer hidden2/activation is dead: 100 %")
+    assert "all 2 trainings as expected" in done.summary["text"]
+    assert {path.stem for path in done.figures()} == {"dashboard_none", "dashboard_dead_layer"}
+
+
 # --- all of them
 
 
@@ -370,6 +383,8 @@ def test_the_page_has_every_lesson_that_was_run(experiment, tmp_path, capfd):
         ("inside_the_net", ("--nets", "codes"), "did you mean 'code'"),
         ("early_stopping", ("--held-out", "0"), "held_out: 0.0; expected a fraction"),
         ("one_batch", ("--bugs", "dead relus"), "did you mean 'dead ReLUs'"),
+        ("monitor", ("--faults", "dead layers"), "did you mean 'dead layer'"),
+        ("monitor", ("--depth", "1"), "depth: 1; expected at least 2"),
         ("digit_net", ("--nets", "curse"), "did you mean 'course'"),
         ("losses", ("--weights", "-1"), "weights: -1.0; expected 0 or positive"),
     ],

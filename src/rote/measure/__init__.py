@@ -2,12 +2,18 @@
 
 from rote.measure.examples import forgetting_counts, learned_epochs
 from rote.measure.layers import array_norms, dead_units, layer_outputs, saturation
+from rote.measure.monitor import Watched, watch
+from rote.measure.range_test import RangeTest, range_test
 
 __all__ = [
+    "RangeTest",
+    "Watched",
     "array_norms",
     "dead_units",
     "forgetting_counts",
     "layer_outputs",
     "learned_epochs",
+    "range_test",
     "saturation",
+    "watch",
 ]

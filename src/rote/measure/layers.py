@@ -24,9 +24,9 @@ def layer_outputs(
     """What every layer of a net puts out, under its path in the parameters' tree.
 
     The net is traced, and run with more outputs. A layer is found by the ``jax.named_scope`` it
-    runs in, as ``rote.summary`` finds it: its output is the last value of the scope that something
-    outside it uses. A layer that does nothing (dropout in eval mode) has no entry; a model
-    without scopes has one, ``""``, its output. What is computed within a ``jax.jit`` or
+    runs in, as ``rote.summary`` finds it: its output is the last floating-point value of the scope
+    that something outside it uses. A layer that does nothing (dropout in eval mode) has no entry; a
+    model without scopes has one, ``""``, its output. What is computed within a ``jax.jit`` or
     ``jax.lax.scan`` of the model's own cannot be seen.
 
     May be jitted, mapped and differentiated, as ``model.apply`` may; dicts that leave a
@@ -61,8 +61,10 @@ def layer_outputs(
     scope_of: dict[Var, tuple[str, ...]] = {}
     leaves: dict[tuple[str, ...], Var] = {}
 
-    def use(var: Var | Literal, scope: tuple[str, ...] | None) -> None:
-        if not isinstance(var, Literal) and scope_of.get(var, scope) != scope:
+    def use(var: Any, scope: tuple[str, ...] | None) -> None:
+        if isinstance(var, Literal) or scope_of.get(var, scope) == scope:
+            return
+        if jnp.issubdtype(var.aval.dtype, jnp.inexact):  # not the keys of random layers
             leaves[scope_of[var]] = var
 
     for eqn in jaxpr.eqns:

@@ -7,6 +7,7 @@ style left behind. Save them with ``RunDir.save_figure`` or ``figure.savefig``.
 from rote.viz.accuracies import accuracies
 from rote.viz.corruption import corruption_sweep, test_error, time_to_fit
 from rote.viz.curves import learning_curves
+from rote.viz.dashboard import dashboard
 from rote.viz.graph import computation_graph
 from rote.viz.images import confidences, image_grid
 from rote.viz.learning_order import learning_order
@@ -24,6 +25,7 @@ __all__ = [
     "computation_graph",
     "confidences",
     "corruption_sweep",
+    "dashboard",
     "decision_regions",
     "descent_paths",
     "distances",

@@ -80,12 +80,18 @@ def new_figure(panels: int, caption: str, title: str | None) -> "tuple[Figure, l
     caption = textwrap.fill(caption, int(CAPTION_CHARACTERS_PER_INCH * width))
     figure.supxlabel(caption, x=0.01, ha="left", fontsize=8, color=GRAY)
     for ax in axes:
-        ax.grid(color="#E6E6E6", linewidth=0.8)
-        ax.set_axisbelow(True)
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.spines[["left", "bottom"]].set_color(GRAY)
-        ax.tick_params(labelsize=9, color=GRAY)
+        style_axes(ax)
     return figure, axes
+
+
+def style_axes(ax: "Axes", *, grid: bool = True, labelsize: int = 9) -> None:
+    """The look of all axes: no frame to the right and above, a light grid behind."""
+    if grid:
+        ax.grid(color="#E6E6E6", linewidth=0.8)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color(GRAY)
+    ax.tick_params(labelsize=labelsize, color=GRAY)
 
 
 def label_axes(ax: "Axes", x: str, y: str) -> None:

@@ -1,0 +1,224 @@
+"""Look at everything: what goes into a net, what comes out of its layers, how its arrays move."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from rote.core import Batch, Dataset, InputError, Model, Params
+from rote.measure.first_steps import batches, net_input, start
+from rote.measure.layers import array_norms, dead_units, layer_outputs
+from rote.summary import summary
+from rote.train import TrainState, cross_entropy, make_forward, make_step
+from rote.train.step import Loss, Transform
+
+MAGNITUDES = np.linspace(-12, 4, 49)
+"""Edges of the histograms, in powers of ten of the absolute value; what lies beyond is counted in
+the first or last bin."""
+KINDS = ("parameter", "gradient", "update")
+
+LARGEST_INPUT = 10.0
+"""Root mean square above which the input counts as not normalised."""
+MOST_DEAD = 0.9
+"""Share of a layer's units from which it counts as dead."""
+
+
+class Watched(NamedTuple):
+    """What was seen in the first steps of a training.
+
+    Attributes:
+      inputs: the pixels of the first mini-batch, flat: ``stored``, as the data set has them, and
+        ``transformed``, as the net gets them.
+      steps: a row per step: ``step``, ``loss`` (mean of the mini-batch, before the update),
+        ``learning_rate`` (``None`` where it is not known).
+      layers: a row per step looked at and layer: ``step``, ``layer``, ``mean``, ``std``, ``low``,
+        ``high``, ``dead`` of its outputs; see ``layer_outputs``.
+      arrays: a row per step looked at, array and kind (``KINDS``): ``step``, ``array``, ``kind``,
+        ``norm``, and ``histogram``, the ``[48]`` counts of absolute values between ``MAGNITUDES``.
+    """
+
+    inputs: dict[str, np.ndarray]
+    steps: list[dict[str, Any]]
+    layers: list[dict[str, Any]]
+    arrays: list[dict[str, Any]]
+
+    def findings(self) -> list[str]:
+        """What is wrong, in a line each; by fixed rules, hence no proof that all is well.
+
+        The input is not normalised (root mean square above 10); a layer is dead (nine tenths of its
+        units tell no examples apart), of which the first is named; a step is larger than the
+        parameters that it changes, both as one vector, so that little is left of what was there;
+        nothing is updated; the loss is not finite.
+        """
+        found = []
+        size = float(np.sqrt(np.mean(np.square(self.inputs["transformed"], dtype=np.float64))))
+        if not size <= LARGEST_INPUT:
+            found.append(f"inputs are not normalised: root mean square {size:.3g}")
+        last = self.layers[-1]["step"]
+        dead = [row for row in self.layers if row["step"] == last and row["dead"] >= MOST_DEAD]
+        if dead:
+            others = f", and {len(dead) - 1} more layers" if len(dead) > 1 else ""
+            found.append(
+                f"layer {dead[0]['layer']} is dead: {100 * dead[0]['dead']:.0f} % of its units at "
+                f"step {last}{others}"
+            )
+        norms = {kind: self.norms(kind) for kind in KINDS}
+        for step, update in norms["update"].items():
+            before = norms["parameter"][step]
+            if not update <= before:
+                found.append(
+                    f"the training explodes: an update of norm {update:.3g} on parameters of norm "
+                    f"{before:.3g} at step {step}, from a gradient of {norms['gradient'][step]:.3g}"
+                )
+                break
+        if not any(norms["update"].values()):
+            found.append("nothing is updated: every update is 0")
+        lost = [row["step"] for row in self.steps if not np.isfinite(row["loss"])]
+        if lost:
+            found.append(f"the loss is not finite from step {lost[0]} on")
+        return found
+
+    def norms(self, kind: str) -> dict[int, float]:
+        """By step looked at, the norm of all arrays of a kind together."""
+        squares: dict[int, float] = {}
+        for row in self.arrays:
+            if row["kind"] == kind:
+                squares[row["step"]] = squares.get(row["step"], 0.0) + row["norm"] ** 2
+        return {step: square**0.5 for step, square in squares.items()}
+
+
+def watch(
+    model: Model,
+    optimizer: optax.GradientTransformation,
+    dataset: Dataset,
+    *,
+    seed: int,
+    batch_size: int,
+    transform: Transform,
+    loss_fn: Loss = cross_entropy,
+    learning_rate: optax.Schedule | None = None,
+    steps: int = 100,
+    every: int = 5,
+) -> Watched:
+    """Trains for some steps as ``rote.fit`` would, and looks at everything on the way.
+
+    Args:
+      model: the network.
+      optimizer: any optax transformation.
+      dataset: its training split is trained on.
+      seed: of initialization and order: the steps are the first of ``rote.fit`` with this seed.
+      batch_size: examples per step.
+      transform: from stored images to the net's input.
+      loss_fn: per-example loss.
+      learning_rate: the schedule inside ``optimizer``, to be shown.
+      steps: how many; the training ends before, where the loss is not finite.
+      every: how often layers and arrays are looked at; the first and the last step always are.
+
+    Raises:
+      InputError: if a number cannot be used.
+    """
+    for name, value in (("steps", steps), ("every", every)):
+        if value < 1:
+            raise InputError(f"{name}: {value}; expected at least 1")
+    step = jax.jit(make_step(model, optimizer, loss_fn, transform=transform))
+    look = jax.jit(_make_look(model, loss_fn, transform))
+    train_state = start(model, optimizer, dataset, seed=seed, transform=transform)
+    paths = [row.path for row in summary(model, net_input(dataset, transform)).rows]
+
+    def place(layer: str) -> int:
+        """Its place in the order of computing, which a dict that leaves jit has lost."""
+        return paths.index(layer) if layer in paths else len(paths)
+
+    seen = Watched({}, [], [], [])
+    for number, batch in enumerate(batches(dataset, seed=seed, batch_size=batch_size, steps=steps)):
+        before = train_state
+        train_state, loss = step(before, batch)
+        rate = None if learning_rate is None else float(learning_rate(number))
+        seen.steps.append({"step": number, "loss": float(loss), "learning_rate": rate})
+        over = number == steps - 1 or not np.isfinite(loss)
+        if number % every == 0 or over:
+            inputs, gradient, outputs = look(before, batch)
+            if number == 0:
+                seen.inputs.update(stored=np.ravel(batch.images), transformed=np.ravel(inputs))
+            seen.layers.extend(
+                {"step": number, "layer": layer, **{name: float(x) for name, x in row.items()}}
+                for layer, row in sorted(outputs.items(), key=lambda item: place(item[0]))
+            )
+            update = optax.tree.sub(train_state.params, before.params)
+            for kind, tree in zip(KINDS, (before.params, gradient, update), strict=True):
+                rows = _arrays(number, kind, tree)
+                seen.arrays.extend(
+                    sorted(rows, key=lambda row: place(row["array"].rpartition("/")[0]))
+                )
+        if over:
+            break
+    return seen
+
+
+Look = Callable[[TrainState, Batch], tuple[jax.Array, Params, dict[str, dict[str, jax.Array]]]]
+
+
+def _make_look(model: Model, loss_fn: Loss, transform: Transform) -> Look:
+    """The input, the gradient and the layers of a step, without taking it."""
+    forward = make_forward(model, transform)
+
+    def look(
+        train_state: TrainState, batch: Batch
+    ) -> tuple[jax.Array, Params, dict[str, dict[str, jax.Array]]]:
+        params, state, _, count, run_key = train_state
+        key = jax.random.fold_in(run_key, count)  # what the step itself will draw from
+
+        def mean_loss(params: Params) -> jax.Array:
+            logits, _ = forward(params, state, batch.images, train=True, key=key)
+            return loss_fn(logits, batch.labels).mean()
+
+        # The same draws again, on purpose.
+        transform_key, model_key = jax.random.split(jax.random.clone(key))
+        x = transform(batch.images, train=True, key=transform_key)
+        outputs = layer_outputs(model, params, state, x, train=True, key=model_key)
+        layers = {
+            layer: {
+                "mean": jnp.mean(y),
+                "std": jnp.std(y),
+                "low": jnp.min(y),
+                "high": jnp.max(y),
+                "dead": dead_units(y),
+            }
+            for layer, y in outputs.items()
+        }
+        return x, jax.grad(mean_loss)(params), layers
+
+    return look
+
+
+def _arrays(step: int, kind: str, tree: Params) -> list[dict[str, Any]]:
+    """A row per array: norm and histogram of the magnitudes."""
+    norms = array_norms(tree)
+    return [
+        {
+            "step": step,
+            "array": path,
+            "kind": kind,
+            "norm": float(norms[path]),
+            "histogram": magnitudes(np.asarray(leaf)),
+        }
+        for path, leaf in zip(norms, jax.tree.leaves(tree), strict=True)
+    ]
+
+
+def magnitudes(array: np.ndarray) -> np.ndarray:
+    """How many entries have each size: ``[48]`` counts between the edges ``MAGNITUDES``.
+
+    Zeros are counted in the first bin; entries that are not a number in the last.
+
+    >>> counts = magnitudes(np.array([0.0, 1.5, -1.5, np.nan]))
+    >>> [(round(float(MAGNITUDES[i]), 2), int(counts[i])) for i in np.flatnonzero(counts)]
+    [(-12.0, 1), (0.0, 2), (3.67, 1)]
+    """
+    with np.errstate(divide="ignore"):
+        logs = np.log10(np.abs(array, dtype=np.float64))
+    logs = np.nan_to_num(logs, nan=np.inf)
+    return np.histogram(np.clip(logs, MAGNITUDES[0], MAGNITUDES[-1]), MAGNITUDES)[0]
