@@ -28,6 +28,8 @@ LESSONS = (
     "losses",
     "digit_net",
     "inside_the_net",
+    "learning_rate",
+    "optimizers",
     "early_stopping",
     "one_batch",
     "monitor",

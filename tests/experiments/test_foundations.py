@@ -4,6 +4,7 @@ import math
 
 import jax
 import numpy as np
+import optax
 import PIL.Image
 import pytest
 
@@ -315,6 +316,107 @@ def test_a_net_learns_the_discs_and_leaves_a_film(command, tmp_path):
         assert film.n_frames == 5
 
 
+# --- learning_rate
+
+
+def test_schedules_over_the_grid_beside_the_range_test(command, tmp_path):
+    flags = ("--seeds", "0", "--rates", "0.001", "0.1", "--max-epochs", "7")
+    done = run(command, "learning_rate", *flags, out=tmp_path / "run")
+    table = done.summary["table"]
+    assert len(table) == 4 * 2 + 1
+    (tested,) = done.summary["range_tests"]
+    assert [row["rate"] for row in table if row["chosen_by"] == "range test"] == [tested]
+    assert 1e-4 < tested < 0.3
+    assert done.summary["best"] == dict.fromkeys(("constant", "decaying", "cyclic", "plateau"), 0.1)
+    assert "test accuracy, epoch 1" in done.summary["text"]
+    names = {path.stem for path in done.figures()}
+    assert names == {"range_test", "grid", "schedules"}
+
+
+def test_the_rate_of_every_schedule(experiment):
+    module = experiment("foundations/learning_rate")
+    made = module.schedules(10, 14)
+
+    def steps(name, losses):
+        """Sizes of the updates for a gradient of 1 without momentum's run-up."""
+        optimizer = optax.with_extra_args_support(made[name](0.5))
+        params = {"kernel": jax.numpy.ones(1)}
+        state, sizes = optimizer.init(params), []
+        for loss in losses:
+            fresh = optimizer.init(params)
+            kept = jax.tree.map(
+                lambda now, first: first if now.shape == (1,) else now, state, fresh
+            )
+            update, state = optimizer.update(params, kept, params, value=jax.numpy.float32(loss))
+            sizes.append(-float(update["kernel"][0]))
+        return np.array(sizes)
+
+    np.testing.assert_allclose(steps("constant", [1] * 5), 0.5)
+    np.testing.assert_allclose(steps("decaying", [1] * 21)[[9, 10, 20]], [0.5, 0.475, 0.45125])
+    cyclic = steps("cyclic", [1] * 140)
+    np.testing.assert_allclose(
+        cyclic[[0, 10, 20, 60, 80]], [0.5, 0.25, 0.5, 0.5, 0.4268], rtol=1e-3
+    )
+    assert cyclic[19] < 0.01 > cyclic[59] and cyclic[139] < 0.01
+    # The first epoch sets the mark; the second and third do not beat it, nor the next two.
+    plateau = steps("plateau", [1] * 60)
+    np.testing.assert_allclose(plateau[[28, 30, 48, 50]], [0.5, 0.15, 0.15, 0.045], rtol=1e-5)
+    np.testing.assert_allclose(steps("plateau", np.linspace(1, 0.1, 70)), 0.5)
+
+
+# --- optimizers
+
+
+def test_the_negative_gradient_is_the_steepest_way(experiment):
+    module = experiment("foundations/optimizers")
+    config = module.Config(width=8, directions=300)
+    found = module.directions(config, module.data.load("digits"), 0)
+    assert found["gradient"] == pytest.approx(1, abs=0.02) and found["best_random"] < 0.3
+    assert found["spread"] == pytest.approx(1, abs=0.15) and found["correlation"] > 0.99
+
+
+def test_the_noise_of_a_gradient_follows_its_law(experiment):
+    module = experiment("foundations/optimizers")
+    rows = module.noises(module.Config(width=8), module.data.load("digits"), 0, (32, 512, 1293))
+    assert rows[1]["noise"] == pytest.approx(rows[1]["expected"], rel=0.2)
+    assert rows[2]["law"] == 0 and rows[2]["noise"] < 1e-5
+
+
+def test_the_moments_of_a_constant_gradient_by_hand(experiment):
+    module = experiment("foundations/optimizers")
+    np.testing.assert_allclose(module.moments(False, 50), 1, rtol=1e-10)
+    fed_back = module.moments(True, 2)
+    assert fed_back[0] == pytest.approx((1, 1))
+    assert fed_back[1] == pytest.approx((1 / (1 - 0.81), 1 / (1 - 0.999**2)))
+
+
+def test_noise_leaves_the_poor_minimum(experiment):
+    module = experiment("foundations/optimizers")
+    config = module.Config(trials=20)
+    assert sum(module.valley(config, 0)) == 0 < sum(module.valley(config, 30))
+
+
+def test_batches_and_optimizers(command, tmp_path):
+    flags = ("--seeds", "0", "--rates", "0.1", "--batch-sizes", "64", "512", "--max-epochs", "2")
+    few = ("--trials", "5", "--directions", "10", "--num-train", "700", "--width", "16")
+    done = run(command, "optimizers", *flags, *few, out=tmp_path / "run")
+    table = done.summary["table"]
+    assert [(row["optimizer"], row["size"]) for row in table] == [
+        ("sgd", 64),
+        ("sgd", 512),
+        ("sgd", 630),
+        ("heavy ball", 64),
+        ("averaged momentum", 64),
+        ("adam", 64),
+    ]
+    steps = {row["steps"] for row in table}
+    assert steps == {18}  # as many with each size
+    ball, averaged = table[3], table[4]
+    assert averaged["rate"] == 10 * ball["rate"]
+    assert averaged["train_loss_end"] == pytest.approx(ball["train_loss_end"], rel=1e-3)
+    assert "never further apart than" in done.summary["text"]
+
+
 # --- early_stopping
 
 
@@ -384,6 +486,10 @@ def test_the_page_has_every_lesson_that_was_run(experiment, tmp_path, capfd):
         ("early_stopping", ("--held-out", "0"), "held_out: 0.0; expected a fraction"),
         ("one_batch", ("--bugs", "dead relus"), "did you mean 'dead ReLUs'"),
         ("monitor", ("--faults", "dead layers"), "did you mean 'dead layer'"),
+        ("learning_rate", ("--max-epochs", "10"), "max_epochs: 10; expected a multiple of 7"),
+        ("learning_rate", ("--model", "mlp"), "did you mean"),
+        ("optimizers", ("--batch-sizes", "32", "50"), "50; expected multiples of the first, 32"),
+        ("optimizers", ("--batch-sizes", "32", "1312"), "1312; expected fewer than 1,293"),
         ("monitor", ("--depth", "1"), "depth: 1; expected at least 2"),
         ("digit_net", ("--nets", "curse"), "did you mean 'course'"),
         ("losses", ("--weights", "-1"), "weights: -1.0; expected 0 or positive"),

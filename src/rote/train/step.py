@@ -85,7 +85,8 @@ def make_step(
 
     Args:
       model: the network.
-      optimizer: any optax transformation.
+      optimizer: any optax transformation; one that takes extra arguments is given the mini-batch
+        loss as ``value``, such as ``optax.contrib.reduce_on_plateau``.
       loss_fn: per-example loss.
       transform: from stored images to the net's input; its augmentation acts here.
       compute_dtype: see ``make_forward``.
@@ -104,6 +105,7 @@ def make_step(
         return loss_fn(logits, batch.labels).mean(), state
 
     loss_and_gradient = jax.value_and_grad(mean_loss, has_aux=True)
+    update = optax.with_extra_args_support(optimizer).update
 
     def accumulate(params, state, batch, key):
         """The mean loss and gradient of the parts, and the state after the last.
@@ -130,7 +132,7 @@ def make_step(
         compute = loss_and_gradient if micro_batches == 1 else accumulate
         step_key = jax.random.fold_in(key, count)
         (loss, state), gradient = compute(params, state, batch, step_key)
-        updates, opt_state = optimizer.update(gradient, opt_state, params)
+        updates, opt_state = update(gradient, opt_state, params, value=loss)
         params = optax.apply_updates(params, updates)
         return TrainState(params, state, opt_state, count + 1, key), loss
 
