@@ -79,6 +79,7 @@ def run(config: Config, out: cli.Job) -> None:
             config, model, "", {}, functools.partial(data.corrupt, dataset, "true")
         )
     ]
+    zhang2017.look(config, dataset, cases, out)
     progress = cli.Progress(out, columns={case.label: case.factors for case in cases})
     results = zhang2017.train(config, dataset, cases, progress, out.execution, stop=None)
     table = zhang2017.outcomes(cases, results)

@@ -105,6 +105,7 @@ def run(config: Config, out: cli.Job) -> None:
             **treatment(config, model, regularizer),
         )
     ]
+    zhang2017.look(config, dataset, cases, out)
     progress = cli.Progress(out, columns={case.label: case.factors for case in cases})
     results = zhang2017.train(config, dataset, cases, progress, out.execution)
     table = zhang2017.outcomes(cases, results)

@@ -92,6 +92,7 @@ def run(config: Config, out: cli.Job) -> None:
     """Trains a network per condition and seed; leaves a table and figures."""
     dataset = zhang2017.load(config)
     cases = zhang2017.condition_cases(dataset, config.conditions, config)
+    zhang2017.look(config, dataset, cases, out)
     progress = cli.Progress(out, columns={case.label: case.factors for case in cases})
     results = zhang2017.train(config, dataset, cases, progress, out.execution)
     table = zhang2017.outcomes(cases, results)

@@ -90,6 +90,7 @@ def run(config: Config, out: cli.Job) -> None:
     """Trains every row with every seed; leaves a table and a figure."""
     dataset = zhang2017.load(config)
     cases = [case for model in config.model for case in rows_of(model, dataset, config)]
+    zhang2017.look(config, dataset, cases, out)
     progress = cli.Progress(out, columns={case.label: case.factors for case in cases})
     results = zhang2017.train(config, dataset, cases, progress, out.execution, stop=None)
     table = zhang2017.outcomes(cases, results)

@@ -1,6 +1,7 @@
 """The experiments as a user runs them: what they claim, what they leave, what they refuse."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -198,3 +199,31 @@ def test_presets_resolve(experiment, name):
         rate = (0.1,) if model.startswith("inception") else (0.01,)
         assert (recipe.learning_rate, recipe.learning_rate_decay) == (rate, 0.95)
     assert json.loads(json.dumps(paper.seeds)) == [0, 1, 2]
+
+
+# --- the flags that all of them share
+
+
+def test_looking_first_and_stopping_early(command, tmp_path, capsys):
+    out = tmp_path / "run"
+    flags = ("--conditions", "random_labels", "--model", "mlp_1x512", "--seeds", "0")
+    more = ("--max-epochs", "30", "--patience", "3", "--look", "range_test", "monitor")
+    assert command("learning_curves", *flags, *more, "--out", str(out)) == 0
+    said = capsys.readouterr().out
+    (tested,) = re.findall(r"range_test, mlp_1x512, .*: steepest descent at (\S+); trained", said)
+    assert 1e-5 < float(tested) < 1
+    assert "monitor, mlp_1x512, random_labels seed=0: nothing found wrong" in said
+    done = RunDir.open(out)
+    names = {path.stem for path in done.figures()}
+    assert {"range_test_mlp_1x512", "monitor_mlp_1x512"} <= names
+    (row,) = done.summary["table"]
+    assert row["status"] == "patience" and row["epoch"] == row["kept_epoch"] + 3
+    held_out = [each["held_out_accuracy"] for each in done.rows()]
+    assert len(held_out) == row["epoch"] + 1
+    assert held_out[row["kept_epoch"]] == max(held_out)
+    assert "test accuracy, kept" in done.summary["text"]
+
+
+def test_patience_must_be_positive(command, tmp_path, capsys):
+    assert command("learning_curves", "--patience", "0", "--out", str(tmp_path / "run")) == 2
+    assert "patience: 0; expected at least 1" in capsys.readouterr().err

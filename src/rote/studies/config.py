@@ -8,6 +8,7 @@ from typing import Literal
 from rote.core import InputError
 
 Augment = Literal["none", "crop", "crop_flip"]
+Look = Literal["range_test", "monitor"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +49,12 @@ class TrainConfig:
     """Dtype of the computation inside the net."""
     max_epochs: int | None = None
     """Epochs after which a run ends unfitted."""
+    patience: int | None = None
+    """Hold out a tenth of the training examples, and stop when accuracy on them has not been better
+    for so many epochs; None: go on until all is fitted."""
+    look: tuple[Look, ...] = ()
+    """Look first, at the first training of each network: range_test (the loss against a growing
+    learning rate), monitor (inputs, layers, gradients of the first steps). Leaves figures."""
 
     def __post_init__(self) -> None:
         """Checks what can be checked before anything is loaded.
@@ -60,7 +67,7 @@ class TrainConfig:
         for seed in (*self.seeds, self.label_seed or 0):
             if not 0 <= seed < 2**32:
                 raise InputError(f"seed: {seed}; expected an integer from 0 to 2^32 - 1")
-        for name in ("num_train", "batch_size", "max_epochs", "micro_batches"):
+        for name in ("num_train", "batch_size", "max_epochs", "micro_batches", "patience"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name}: {value}; expected at least 1")

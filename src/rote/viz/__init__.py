@@ -14,6 +14,7 @@ from rote.viz.learning_order import learning_order
 from rote.viz.line_fit import fitted_lines, valleys
 from rote.viz.linear import distances, norm_and_error
 from rote.viz.lines import lines
+from rote.viz.range_test import range_test
 from rote.viz.regions import Plane, decision_regions
 from rote.viz.representation import Frame, representation_film, representation_stills
 from rote.viz.surface import descent_paths
@@ -35,6 +36,7 @@ __all__ = [
     "learning_order",
     "lines",
     "norm_and_error",
+    "range_test",
     "representation_film",
     "representation_stills",
     "test_error",

@@ -1,7 +1,8 @@
 """Zhang et al. 2017, "Understanding deep learning requires rethinking generalization".
 
 What its experiments share: the settings (``settings``), the trainings of a figure or table
-(``cases``), training them (``training``), and the tables that come out (``outcomes``).
+(``cases``), looking at them first (``look``), training them
+(``training``), and the tables that come out (``outcomes``).
 """
 
 from rote.studies.zhang2017.cases import (
@@ -11,6 +12,7 @@ from rote.studies.zhang2017.cases import (
     expand,
     load,
 )
+from rote.studies.zhang2017.look import look
 from rote.studies.zhang2017.outcomes import (
     MEMORIZATION,
     Row,
@@ -55,6 +57,7 @@ __all__ = [
     "grouped",
     "learning_order",
     "load",
+    "look",
     "outcomes",
     "preprocessing",
     "present",

@@ -74,7 +74,8 @@ def outcomes(cases: Sequence[Case], results: Sequence[Result]) -> list[Row]:
     example is right, and the mean number of times that it was forgotten, of changed and of
     unchanged examples, both as to the labels trained on; the l2 norm of all parameters, and of
     their difference from the initial ones. ``None`` stands where there is nothing to take a mean
-    of. ``net`` is the model and the learning rate, as far as they differ between the rows.
+    of. ``kept_epoch`` and ``kept_test_accuracy`` are there with early stopping. ``net`` is the
+    model and the learning rate, as far as they differ between the rows.
     """
     table = []
     for case, result in zip(cases, results, strict=True):
@@ -92,6 +93,7 @@ def outcomes(cases: Sequence[Case], results: Sequence[Result]) -> list[Row]:
                 "max_steps": max_epochs * result.steps_per_epoch,
                 **{name: last[name] for name in LAST_METRICS},
                 "test_error": 1 - last["test_accuracy"],
+                **_kept(result),
                 **_memorization(result),
             }
         )
@@ -99,6 +101,14 @@ def outcomes(cases: Sequence[Case], results: Sequence[Result]) -> list[Row]:
         for row in rows:
             row["net"] = net
     return table
+
+
+def _kept(result: Result) -> Row:
+    """The epoch that early stopping keeps, where there was any, and its test accuracy."""
+    if result.best is None:
+        return {}
+    row = next(row for row in result.history if row["epoch"] == result.best.epoch)
+    return {"kept_epoch": row["epoch"], "kept_test_accuracy": row["test_accuracy"]}
 
 
 def _memorization(result: Result) -> Row:
@@ -230,7 +240,15 @@ def title(config: TrainConfig, dataset: Dataset, net: str = "") -> str:
 def present(
     rows: Sequence[Row], by: Sequence[str], columns: Mapping[str, Column]
 ) -> list[dict[str, Any]]:
-    """``tables.summarize``, also by model and learning rate where they differ."""
+    """``tables.summarize``, also by model and learning rate where they differ.
+
+    Beside test accuracy stands that of the epoch which early stopping kept, if any row has one.
+    """
+    if any("kept_epoch" in row for row in rows) and any(
+        column.name == "test_accuracy" for column in columns.values()
+    ):
+        kept = Column("kept_test_accuracy", percent=True)
+        columns = {**columns, "epoch kept": Column("kept_epoch"), "test accuracy, kept": kept}
     models = {row["model"] for row in rows}
     factors = [
         *(["model"] if len(models) > 1 else []),

@@ -7,9 +7,10 @@ import jax
 import optax
 
 from rote import optim
-from rote.core import Dataset
+from rote.core import Dataset, Model
 from rote.studies import catalog
 from rote.studies.config import TrainConfig
+from rote.studies.split import part_to_train_on
 from rote.studies.zhang2017.cases import Case
 from rote.studies.zhang2017.settings import preprocessing
 from rote.train import (
@@ -20,10 +21,15 @@ from rote.train import (
     Run,
     StopRule,
     accuracy_reached,
+    any_of,
     fit_groups,
+    patience,
 )
+from rote.transforms import Transform
 
 FITTED = accuracy_reached(1.0)
+HELD_OUT = 0.1
+"""Fraction of the training examples that ``TrainConfig.patience`` holds out."""
 
 
 def train(
@@ -47,12 +53,17 @@ def train(
       cases: the trainings.
       on_event: see ``rote.train.fit``.
       execution: see ``rote.train.fit``.
-      stop: when a run ends; ``None``: after ``max_epochs``.
+      stop: when a run ends; ``None``: after ``max_epochs``. With ``config.patience`` it also ends
+        when a part that is held out, by default a tenth, gets no better.
       record: see ``rote.train.fit``.
 
     Returns:
       A result per case, in their order.
     """
+    if config.patience is not None:
+        cases = [_hold_out(case, dataset) for case in cases]
+        patient = patience(config.patience, "held_out_accuracy")
+        stop = patient if stop is None else any_of(stop, patient)
     programs: dict[Hashable, list[int]] = {}
     for index, case in enumerate(cases):
         program = (case.model, case.settings, case.augment, case.dropout, case.whiten)
@@ -77,19 +88,16 @@ def _group(
     """Cases of one compiled program."""
     first = cases[0]
     settings = first.settings
-    subset = first.subset
-    num_examples = len(dataset.train.labels if subset is None else subset)
-    steps_per_epoch = max(1, num_examples // settings.batch_size)
     recipe = getattr(optim, config.optimizer)
 
     def make_optimizer(
         learning_rate: jax.Array, weight_decay: jax.Array
     ) -> optax.GradientTransformation:
-        schedule = optim.epoch_decay(learning_rate, settings.learning_rate_decay, steps_per_epoch)
+        schedule = schedule_of(dataset, first, learning_rate)
         return recipe(schedule, weight_decay=weight_decay)
 
     return Group(
-        model=catalog.build(first.model, dataset.num_classes, dropout=first.dropout),
+        model=network(dataset, first),
         make_optimizer=make_optimizer,
         dataset=dataset,
         runs=[
@@ -104,9 +112,35 @@ def _group(
         ],
         batch_size=settings.batch_size,
         max_epochs=settings.max_epochs,
-        transform=preprocessing(dataset.image_shape, first.augment, whiten=first.whiten),
+        transform=transform_of(dataset, first),
         stop=stop,
         compute_dtype=None if config.compute_dtype == "float32" else config.compute_dtype,
         micro_batches=config.micro_batches,
         record=record,
     )
+
+
+def network(dataset: Dataset, case: Case) -> Model:
+    """The network of a case."""
+    return catalog.build(case.model, dataset.num_classes, dropout=case.dropout)
+
+
+def transform_of(dataset: Dataset, case: Case) -> Transform:
+    """From stored images to the input of a case's network."""
+    return preprocessing(dataset.image_shape, case.augment, whiten=case.whiten)
+
+
+def schedule_of(dataset: Dataset, case: Case, learning_rate: float | jax.Array) -> optax.Schedule:
+    """A case's learning rate by step, from its initial one."""
+    subset = case.subset
+    num_examples = len(dataset.train.labels if subset is None else subset)
+    steps_per_epoch = max(1, num_examples // case.settings.batch_size)
+    return optim.epoch_decay(learning_rate, case.settings.learning_rate_decay, steps_per_epoch)
+
+
+def _hold_out(case: Case, dataset: Dataset) -> Case:
+    """The case with a part held out, where it has none yet."""
+    if case.subset is not None:
+        return case
+    subset = part_to_train_on(len(dataset.train.labels), HELD_OUT, case.seed)
+    return case._replace(subset=subset)

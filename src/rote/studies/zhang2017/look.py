@@ -1,0 +1,79 @@
+"""What ``--look`` shows before a study is trained."""
+
+import functools
+import sys
+from collections.abc import Sequence
+
+from rote import measure, optim, viz
+from rote.core import Dataset
+from rote.measure.monitor import MAGNITUDES
+from rote.record import RunDir
+from rote.studies.config import TrainConfig
+from rote.studies.zhang2017.cases import Case
+from rote.studies.zhang2017.outcomes import title
+from rote.studies.zhang2017.training import network, schedule_of, transform_of
+
+
+def look(config: TrainConfig, dataset: Dataset, cases: Sequence[Case], out: RunDir) -> None:
+    """Looks at the first case of each network, as ``config.look`` asks for.
+
+    Leaves a figure for each in the run directory, and says in a line what was found.
+
+    Args:
+      config: the configuration.
+      dataset: the data set that the cases are made from.
+      cases: the trainings to come.
+      out: the run directory; of several processes the one that writes looks.
+    """
+    if not config.look or not out.writes:
+        return
+    for case in {case.model: case for case in reversed(cases)}.values():
+        for kind in config.look:
+            show = _range_test if kind == "range_test" else _monitor
+            print(f"{kind}, {case.model}, {case.label}: {show(config, dataset, case, out)}")
+            sys.stdout.flush()
+
+
+def _range_test(config: TrainConfig, dataset: Dataset, case: Case, out: RunDir) -> str:
+    recipe = getattr(optim, config.optimizer)
+    found = measure.range_test(
+        network(dataset, case),
+        functools.partial(recipe, weight_decay=case.weight_decay),
+        case.make(),
+        seed=case.seed,
+        batch_size=case.settings.batch_size,
+        transform=transform_of(dataset, case),
+    )
+    figure = viz.range_test(
+        found.rates,
+        found.losses,
+        found.smoothed,
+        marks=[found.chosen, case.learning_rate],
+        caption=f"dashed: the steepest descent, {found.chosen:.2g}, and the rate that is trained "
+        f"with, {case.learning_rate:g}",
+        title=f"Range test: {title(config, dataset, case.model)}",
+    )
+    out.save_figure(f"range_test_{case.model}", figure)
+    return f"steepest descent at {found.chosen:.2g}; trained with {case.learning_rate:g}"
+
+
+def _monitor(config: TrainConfig, dataset: Dataset, case: Case, out: RunDir) -> str:
+    schedule = schedule_of(dataset, case, case.learning_rate)
+    watched = measure.watch(
+        network(dataset, case),
+        getattr(optim, config.optimizer)(schedule, weight_decay=case.weight_decay),
+        case.make(),
+        seed=case.seed,
+        batch_size=case.settings.batch_size,
+        transform=transform_of(dataset, case),
+        learning_rate=schedule,
+    )
+    findings = watched.findings()
+    figure = viz.dashboard(
+        **watched._asdict(),
+        edges=MAGNITUDES,
+        findings=findings,
+        title=f"First steps: {title(config, dataset, case.model)}; {case.label}",
+    )
+    out.save_figure(f"monitor_{case.model}", figure)
+    return "; ".join(findings) or "nothing found wrong"
