@@ -392,8 +392,8 @@ def test_the_effect_of_a_regularizer_is_paired_by_seed():
     assert verdict == "no effect shown"
     # The spread between seeds cancels: 2.0, 2.1, 1.9 points.
     decayed = rows(0.52, 0.421, 0.319, weight_decay=True)
-    assert judged([*plain, *decayed], text)[1] == "raises"
-    assert judged([*decayed, *rows(0.6, 0.501, 0.399)], text)[1] == "lowers"
+    assert judged([*plain, *decayed], text)[1] == "raises, unlike the paper"
+    assert judged([*decayed, *rows(0.6, 0.501, 0.399)], text)[1] == "lowers, as in the paper"
     # A fourth seed without its partner does not enter.
     assert judged([*plain, *rows(0.5, 0.4, 0.3, 0.9, weight_decay=True)], text)[1] == (
         "no effect shown"

@@ -192,7 +192,12 @@ def _effects_on_test_accuracy() -> list[Claim]:
                 f"(paper: {treated.test - untreated.test:+.2f} points)",
                 findings.EFFECT_TEST,
                 ("table1",),
-                findings.effect(setting(treated), setting(untreated), "test_accuracy"),
+                findings.effect(
+                    setting(treated),
+                    setting(untreated),
+                    "test_accuracy",
+                    treated.test - untreated.test,
+                ),
             )
         )
     return made

@@ -52,7 +52,8 @@ CHANCE_TEST = (
     "within a point of 1/10; it does not hold where the interval excludes 1/10"
 )
 EFFECT_TEST = (
-    "paired by seed; raises or lowers where the 95 % t interval of the mean difference excludes 0"
+    "paired by seed; raises or lowers where the 95 % t interval of the mean difference excludes 0, "
+    "with the paper's sign or against it"
 )
 THEOREM_TEST = (
     "every network of depth 2 has 2n + d weights and rounds to the label of every one of its n "
@@ -138,8 +139,10 @@ def at_chance(rows: Sequence[Row]) -> Finding:
     return Finding(_mean_text(values), _enough(len(values), verdict))
 
 
-def effect(treated: Row, untreated: Row, column: str) -> Callable[[Result], Finding | None]:
-    """``EFFECT_TEST``, between two settings."""
+def effect(
+    treated: Row, untreated: Row, column: str, paper: float | None = None
+) -> Callable[[Result], Finding | None]:
+    """``EFFECT_TEST``, between two settings; ``paper`` is its difference, where it is known."""
 
     def judged(result: Result) -> Finding | None:
         pairs = paired_differences(select(result, treated), select(result, untreated), column)
@@ -149,6 +152,9 @@ def effect(treated: Row, untreated: Row, column: str) -> Callable[[Result], Find
             return Finding(f"{100 * statistics.fmean(pairs):+.2f} points ({len(pairs)})", "too few")
         low, high = mean_interval(pairs)
         verdict = "raises" if low > 0 else "lowers" if high < 0 else "no effect shown"
+        if paper and (low > 0 or high < 0):
+            agrees = (paper > 0) == (low > 0)
+            verdict += ", as in the paper" if agrees else ", unlike the paper"
         return Finding(_mean_text(pairs, signed=True), verdict)
 
     return judged
