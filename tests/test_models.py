@@ -37,6 +37,8 @@ SMALL = {
 MORE = {
     "cnn_no_bn": Net(models.cnn((4, 8), num_classes=K, batch_norm=False), 8),
     "plain_8": Net(models.resnet(8, num_classes=K, residual=False), 8),
+    "resnet_8_no_bn": Net(models.resnet(8, num_classes=K, batch_norm=False), 8, 0.005),
+    "resnet_8_projection": Net(models.resnet(8, num_classes=K, projection=True), 8),
     "inception_small_no_bn": Net(models.inception_small(num_classes=K, batch_norm=False), 8, 0.01),
     "resnet_20": Net(models.resnet(20, num_classes=K), 16),
     "resnet_56": Net(models.resnet(56, num_classes=K), 16),
@@ -210,6 +212,19 @@ def init_shapes(model: Model, *shape: int) -> Params:
         (models.inception_small(num_classes=10, batch_norm=False), (28, 28, 3), 1_649_402),
         (models.wide_resnet(28, 1, num_classes=10), (32, 32, 3), 369_498),
         (models.resnet(20, num_classes=10), (32, 32, 3), 269_722),
+        (models.resnet(20, num_classes=10, projection=True), (32, 32, 3), 272_474),
+        # 688 channels with a bias each instead of two parameters of a batch norm.
+        (models.resnet(20, num_classes=10, batch_norm=False), (32, 32, 3), 269_722 - 688),
+        (
+            models.resnet(20, num_classes=10, residual=False, batch_norm=False),
+            (32, 32, 3),
+            269_722 - 688,
+        ),
+        (
+            models.resnet(20, num_classes=10, batch_norm=False, projection=True),
+            (32, 32, 3),
+            269_722 - 688 + (16 + 1) * 32 + (32 + 1) * 64,
+        ),
         (models.resnet(32, num_classes=10), (32, 32, 3), 464_154),
         (models.resnet(44, num_classes=10), (32, 32, 3), 658_586),
         (models.resnet(56, num_classes=10), (32, 32, 3), 853_018),
@@ -342,6 +357,8 @@ def test_impossible_depths() -> None:
     for depth, near in ((21, "20 or 26"), (5, "8 or 14"), (2, "8 or 14"), (-1, "8 or 14")):
         with pytest.raises(InputError, match=rf"resnet: depth {depth}; expected 6 n \+ 2 .*{near}"):
             models.resnet(depth, num_classes=K)
+    with pytest.raises(InputError, match="a plain net has no shortcuts"):
+        models.resnet(20, num_classes=K, residual=False, projection=True)
     with pytest.raises(InputError, match=r"wide_resnet: depth 27; expected 6 n \+ 4 .*22 or 28"):
         models.wide_resnet(27, 1, num_classes=K)
 

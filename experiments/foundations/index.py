@@ -33,6 +33,8 @@ LESSONS = (
     "early_stopping",
     "one_batch",
     "monitor",
+    "batch_norm",
+    "residual",
 )
 """In reading order."""
 STYLE = "body{font-family:sans-serif;max-width:70em;margin:2em auto}img{max-width:100%}"

@@ -38,6 +38,41 @@ def test_lines_have_a_panel_per_value_and_gaps_where_nothing_can_be_shown():
         viz.lines(rows, x="x", y="z")
 
 
+def test_many_panels_stand_in_two_rows_and_may_share_their_ordinate():
+    rows = [
+        {"kind": f"kind {i}", "layer": x, "y": 10.0 ** (i * x)} for i in range(5) for x in (1, 2)
+    ]
+    figure = viz.lines(rows, x="layer", y="y", panel="kind", log=("y",), share_y=True)
+    assert len(figure.axes) == 5
+    assert len({ax.get_subplotspec().rowspan.start for ax in figure.axes}) == 2
+    assert len({ax.get_ylim() for ax in figure.axes}) == 1
+    for ax in figure.axes:  # there is no layer 1.25
+        assert all(float(tick).is_integer() for tick in ax.get_xticks())
+    assert len({ax.get_ylim() for ax in viz.lines(rows, x="layer", y="y", panel="kind").axes}) > 1
+
+
+def test_a_heat_map_has_a_cell_per_pair_and_marks_what_diverged():
+    rows = [
+        {"net": "a", "rate": rate, "scale": scale, "seed": seed, "train_accuracy": value}
+        for rate, scale, values in (
+            (0.1, 1.0, (0.5, 0.7)),
+            (0.01, 1.0, (0.2, None)),
+            (0.1, 3.0, (None, None)),
+        )
+        for seed, value in enumerate(values)
+    ]
+    figure = viz.heat_map(rows, x="rate", y="scale", value="train_accuracy", panel="net")
+    ax, bar = figure.axes
+    shown = ax.images[0].get_array().filled(np.nan)
+    np.testing.assert_allclose(shown, [[20, 60], [np.nan, np.nan]])
+    assert {text.get_text() for text in ax.texts} == {"60", "20 x", "x"}
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0.01", "0.1"]
+    assert bar.get_ylabel() == "training accuracy (%)"
+    assert "n = 2" in figure.get_supxlabel() and "x: diverged" in figure.get_supxlabel()
+    with pytest.raises(InputError, match="unknown column 'depth'"):
+        viz.heat_map(rows, x="rate", y="depth", value="train_accuracy", panel="net")
+
+
 def test_more_lines_than_colors_differ_in_style():
     rows = [{"name": f"line {i}", "x": x, "y": i} for i in range(8) for x in (0, 1)]
     (ax,) = viz.lines(rows, x="x", y="y", by="name").axes

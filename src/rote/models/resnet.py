@@ -1,5 +1,6 @@
 """Residual networks: the CIFAR family and the ImageNet family of He et al. 2015."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -14,34 +15,47 @@ Stem = Literal["imagenet", "cifar"]
 _Block = Callable[[int, int, bool], Model]  # (channels, stride, whether the first of its stage)
 
 
-def resnet(depth: int, *, num_classes: int, residual: bool = True) -> Model:
+def resnet(
+    depth: int,
+    *,
+    num_classes: int,
+    residual: bool = True,
+    batch_norm: bool = True,
+    projection: bool = False,
+) -> Model:
     """The residual network for CIFAR: a 3x3 convolution, three stages of blocks, mean pool, logits.
 
     A block is two 3x3 convolutions, each with batch norm; the stages have 16, 32 and 64 channels,
     and ``(depth - 2) / 6`` blocks each. Shortcuts have no parameters (option A): where the shape
     changes they take every second row and column and append channels of zeros. On 32x32x3 images
     with 10 classes the depths 20, 32, 44, 56, 110 have 269,722, 464,154, 658,586, 853,018 and
-    1,727,962 parameters.
+    1,727,962 parameters; depth 20 has 272,474 with projections, and 269,034 without batch norm.
 
     Args:
       depth: number of layers with weights, ``6 n + 2``.
       num_classes: number of logits.
       residual: False for the plain net: the same without shortcuts.
+      batch_norm: whether the batch norm is there; without it the convolutions have biases.
+      projection: True for shortcuts by 1x1 convolution and batch norm where the shape changes
+        (option B).
 
     Returns:
       A model ``[B, H, W, C] -> [B, num_classes]`` with parameters ``stem/conv/kernel``,
       ``stage1/block1/sum/body/conv1/kernel``, ..., ``head/bias``.
 
     Raises:
-      InputError: if ``depth`` is not ``6 n + 2``.
+      InputError: if ``depth`` is not ``6 n + 2``, or a plain net is to have projections.
 
     Reference:
       He et al. 2015 (arXiv 1512.03385), section 4.2.
     """
     num_blocks = blocks_per_stage("resnet", depth, 2)
-    block = _option_a_block if residual else _plain_block
+    if projection and not residual:
+        raise InputError("resnet: projection without residual; a plain net has no shortcuts")
+    kind = _basic_block if projection else _option_a_block
+    block = functools.partial(kind if residual else _plain_block, normalize=batch_norm)
     return serial(
-        stem=_cifar_stem(16),
+        stem=_cifar_stem(16, batch_norm),
         stage1=_stage(block, num_blocks, 16, 1),
         stage2=_stage(block, num_blocks, 32, 2),
         stage3=_stage(block, num_blocks, 64, 2),
@@ -143,8 +157,8 @@ def _four_stages(block: _Block, num_blocks: Sequence[int], num_classes: int, ste
     )
 
 
-def _cifar_stem(channels: int) -> Model:
-    return serial(conv=_conv(channels, 3), norm=batch_norm(), relu=_relu())
+def _cifar_stem(channels: int, normalize: bool = True) -> Model:
+    return serial(**_conv_norm("", channels, 3, 1, normalize), relu=_relu())
 
 
 def _imagenet_stem(channels: int) -> Model:
@@ -163,21 +177,21 @@ def _stage(block: _Block, num_blocks: int, channels: int, stride: int) -> Model:
     )
 
 
-def _plain_block(channels: int, stride: int, first: bool) -> Model:
+def _plain_block(channels: int, stride: int, first: bool, normalize: bool = True) -> Model:
     del first
-    return serial(body=_two_convs(channels, stride), relu=_relu())
+    return serial(body=_two_convs(channels, stride, normalize), relu=_relu())
 
 
-def _option_a_block(channels: int, stride: int, first: bool) -> Model:
+def _option_a_block(channels: int, stride: int, first: bool, normalize: bool = True) -> Model:
     del first
     shortcut = _subsample_and_pad(channels, stride) if stride > 1 else None
-    return serial(sum=residual(_two_convs(channels, stride), shortcut), relu=_relu())
+    return serial(sum=residual(_two_convs(channels, stride, normalize), shortcut), relu=_relu())
 
 
-def _basic_block(channels: int, stride: int, first: bool) -> Model:
+def _basic_block(channels: int, stride: int, first: bool, normalize: bool = True) -> Model:
     del first
-    shortcut = _projection(channels, stride) if stride > 1 else None
-    return serial(sum=residual(_two_convs(channels, stride), shortcut), relu=_relu())
+    shortcut = _projection(channels, stride, normalize) if stride > 1 else None
+    return serial(sum=residual(_two_convs(channels, stride, normalize), shortcut), relu=_relu())
 
 
 def _bottleneck_block(channels: int, stride: int, first: bool) -> Model:
@@ -195,18 +209,25 @@ def _bottleneck_block(channels: int, stride: int, first: bool) -> Model:
     return serial(sum=residual(body, shortcut), relu=_relu())
 
 
-def _two_convs(channels: int, stride: int) -> Model:
+def _two_convs(channels: int, stride: int, normalize: bool) -> Model:
     return serial(
-        conv1=_conv(channels, 3, stride),
-        norm1=batch_norm(),
+        **_conv_norm("1", channels, 3, stride, normalize),
         relu1=_relu(),
-        conv2=_conv(channels, 3),
-        norm2=batch_norm(),
+        **_conv_norm("2", channels, 3, 1, normalize),
     )
 
 
-def _projection(channels: int, stride: int) -> Model:
-    return serial(conv=_conv(channels, 1, stride), norm=batch_norm())
+def _projection(channels: int, stride: int, normalize: bool = True) -> Model:
+    return serial(**_conv_norm("", channels, 1, stride, normalize))
+
+
+def _conv_norm(
+    number: str, channels: int, kernel: int, stride: int, normalize: bool
+) -> dict[str, Model]:
+    """A convolution with batch norm, or with biases instead."""
+    if not normalize:
+        return {f"conv{number}": _conv(channels, kernel, stride, bias=True)}
+    return {f"conv{number}": _conv(channels, kernel, stride), f"norm{number}": batch_norm()}
 
 
 def _subsample_and_pad(channels: int, stride: int) -> Model:
@@ -217,8 +238,8 @@ def _subsample_and_pad(channels: int, stride: int) -> Model:
     return activation(function)
 
 
-def _conv(channels: int, kernel: int, stride: int = 1) -> Model:
-    return conv(channels, kernel, stride=stride, padding=kernel // 2, bias=False)
+def _conv(channels: int, kernel: int, stride: int = 1, bias: bool = False) -> Model:
+    return conv(channels, kernel, stride=stride, padding=kernel // 2, bias=bias)
 
 
 def _relu() -> Model:

@@ -9,6 +9,7 @@ from rote.viz.corruption import corruption_sweep, test_error, time_to_fit
 from rote.viz.curves import learning_curves
 from rote.viz.dashboard import dashboard
 from rote.viz.graph import computation_graph
+from rote.viz.heat_map import heat_map
 from rote.viz.images import confidences, image_grid
 from rote.viz.learning_order import learning_order
 from rote.viz.line_fit import fitted_lines, valleys
@@ -31,6 +32,7 @@ __all__ = [
     "descent_paths",
     "distances",
     "fitted_lines",
+    "heat_map",
     "image_grid",
     "learning_curves",
     "learning_order",

@@ -32,6 +32,7 @@ def lines(
     panel: str | None = None,
     log: Sequence[str] = (),
     markers: bool = False,
+    share_y: bool = False,
     marks: Mapping[str, Sequence[float]] | None = None,
     caption: str = "",
     title: str | None = None,
@@ -41,7 +42,7 @@ def lines(
     Rows that agree in all of these are seeds: the line is their mean, the band goes from the
     smallest to the largest. Values that are ``None`` or not finite leave a gap, and so does what a
     logarithmic axis cannot show. Accuracies and test errors, fractions in the table, are shown in
-    percent.
+    percent. More than three panels stand in two rows.
 
     Args:
       rows: the table.
@@ -51,6 +52,7 @@ def lines(
       panel: column that tells the panels apart; only with one ``y``.
       log: which of the columns ``x`` and ``y`` have a logarithmic axis.
       markers: show where the values are; for few of them.
+      share_y: whether all panels have the same ordinate.
       marks: by value of ``panel``, abscissas at which a dashed line stands.
       caption: what else the reader must know; the number of seeds is added.
       title: a line above the figure.
@@ -61,6 +63,8 @@ def lines(
     Raises:
       InputError: if there are no rows or a column is missing.
     """
+    from matplotlib.ticker import MaxNLocator
+
     columns = [y] if isinstance(y, str) else list(y)
     need_columns(rows, [x, *columns, *filter(None, (by, panel))])
     shown: list[tuple[str, str, Rows]] = [(column, "", rows) for column in columns]
@@ -79,7 +83,10 @@ def lines(
         caption = "; ".join(
             filter(None, [caption, f"mean and range over seeds ({count_of(sizes)})"])
         )
-    figure, axes = new_figure(len(shown), caption, title)
+    figure, axes = new_figure(
+        len(shown), caption, title, rows=1 + (len(shown) > 3), share_y=share_y
+    )
+    whole = all(float(row[x]).is_integer() for row in rows)
     for ax, (column, heading, _), group in zip(axes, shown, groups, strict=True):
         number = functools.partial(_number, positive=column in log)
         percent = column.endswith(("accuracy", "test_error"))
@@ -95,6 +102,8 @@ def lines(
                 ax.fill_between(at, low, high, color=colors[name], alpha=0.2, linewidth=0)
         if x in log:
             ax.set_xscale("log")
+        elif whole:
+            ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         if column in log:
             ax.set_yscale("log")
         for place in (marks or {}).get(heading, ()):

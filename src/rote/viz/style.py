@@ -62,19 +62,28 @@ def colors_for(names: Iterable[str]) -> dict[str, str]:
     }
 
 
-def new_figure(panels: int, caption: str, title: str | None) -> "tuple[Figure, list[Axes]]":
+def new_figure(
+    panels: int, caption: str, title: str | None, *, rows: int = 1, share_y: bool = False
+) -> "tuple[Figure, list[Axes]]":
     """A figure with panels side by side, a title above and a caption below.
 
     Args:
       panels: how many.
       caption: number of seeds and what is shown of their spread.
       title: a line above everything, or nothing.
+      rows: over how many rows the panels are spread.
+      share_y: whether all panels have the same ordinate.
     """
     from matplotlib.figure import Figure
 
-    width = 6.4 if panels == 1 else 4.6 * panels
-    figure = Figure(figsize=(width, 4.0), layout="constrained")
-    axes = list(figure.subplots(1, panels, squeeze=False)[0])
+    columns = -(-panels // rows)
+    width = 6.4 if columns == 1 else 4.6 * columns
+    height = 4.0 if rows == 1 else 3.4 * rows
+    figure = Figure(figsize=(width, height), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=share_y)
+    axes, left_over = list(grid.flat[:panels]), grid.flat[panels:]
+    for ax in left_over:
+        ax.remove()
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
     caption = textwrap.fill(caption, int(CAPTION_CHARACTERS_PER_INCH * width))

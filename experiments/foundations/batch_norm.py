@@ -1,0 +1,399 @@
+"""Batch norm: where a net trains with it and without, and what it does to the loss's surface.
+
+Claims: with batch norm a deep net trains over a wider range of learning rates and of initial
+scales; that is not because the inputs of the layers stay the same, for with noise of random mean
+and scale added behind the normalisation it trains about as well; loss and gradient vary less along
+the direction of the gradient.
+
+Source: Ioffe and Szegedy 2015; Santurkar, Tsipras, Ilyas and Madry 2018, sections 2.2 and 3.1,
+Fig. 4. They have VGG on CIFAR-10 and a deep linear net; here it is a deep MLP.
+
+Expected: with batch norm more cells of the grid train than without. The layers in front of a batch
+norm give the same whatever their scale s, and their gradient goes with 1/s: rate and scale then
+count as rate / s^2, so that the cells that train with it lie along a diagonal. Noisy batch norm is
+to train in most of the cells in which batch norm does. Loss range, change of the gradient and
+effective smoothness are to be smaller with batch norm.
+
+  net        hidden layers of dense, (batch norm, (noise,)) ReLU; dense without bias before a norm
+  scale      factor on the uniform Kaiming weights of all layers, the last included; biases 0
+  trains     training accuracy of 90 % or more after the last epoch, in eval mode
+  noise      in training only, behind the norm: s x + m, for each unit j and step
+             mu_j ~ U(-0.5, 0.5), sigma_j ~ U(1, 1.25), and for each example i
+             m_ij ~ U(mu_j - 0.1, mu_j + 0.1), s_ij ~ N(sigma_j, 0.1^2)
+  landscape  every so many steps, at points w - eta g of the mini-batch's loss in training mode,
+             eta from half to four times the learning rate: loss range is the largest minus the
+             smallest loss, gradient change the largest |g(w) - g(w - eta g)|, smoothness the
+             largest of these over |eta g|
+
+Command: python experiments/foundations/batch_norm.py --preset smoke
+  smoke  digits (in the package), 4 layers of 32, three rates by two scales, one seed; seconds
+  cpu    5,000 of MNIST, 6 layers of 100, seven rates by five scales, three seeds; minutes on two
+         cores
+
+Left open by the source: the constants of the noise are those of its appendix as we remember it; at
+test time there is no noise here; the step sizes that are looked at (its figure does not name them).
+Smoothness depends on the scale of the weights, which batch norm is free to grow; both nets start at
+the same. Plain SGD, no decay.
+"""
+
+import dataclasses
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rote import (
+    Batch,
+    Dataset,
+    Group,
+    Model,
+    Run,
+    cli,
+    data,
+    fit_groups,
+    layers,
+    make_step,
+    measure,
+    optim,
+    tables,
+    transforms,
+    viz,
+)
+from rote.combinators import serial
+from rote.core import InputError, Params, State, unknown_name
+from rote.studies import zhang2017
+from rote.studies.config import check_list, check_positive
+from rote.tables import Column
+from rote.train import (
+    TrainState,
+    cross_entropy,
+    epoch_order,
+    init_train_state,
+    make_forward,
+    order_keys,
+)
+
+MEASURES = ("loss_range", "gradient_change", "smoothness")
+NETS = ("plain", "batch_norm", "noisy_batch_norm")
+TRAINS = 0.9
+"""Training accuracy from which on a training counts."""
+LARGEST_SHIFT, LARGEST_SCALE, SPREAD = 0.5, 1.25, 0.1
+"""Of the noise."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings of the lesson on batch norm."""
+
+    dataset: str = "digits"
+    """Data set: digits (in the package), mnist, fashion_mnist."""
+    nets: tuple[str, ...] = NETS
+    """Which nets: plain, batch_norm, noisy_batch_norm."""
+    depth: int = 4
+    """Hidden layers."""
+    width: int = 32
+    """Units of each."""
+    learning_rates: tuple[float, ...] = (0.01, 0.1, 1.0)
+    """Of SGD, across the grid."""
+    initial_scales: tuple[float, ...] = (1.0, 3.0)
+    """Factors on the initial weights, up the grid."""
+    max_epochs: int = 10
+    """Of every training of the grid."""
+    batch_size: int = 64
+    """Examples per step."""
+    num_train: int | None = None
+    """Train on a class-balanced subset of this many examples; None: on all."""
+    seeds: tuple[int, ...] = (0,)
+    """Of initialization, data order and noise."""
+    landscape_learning_rate: float = 0.1
+    """Of the trainings along which loss and gradient are looked at."""
+    landscape_steps: int = 100
+    """Their length."""
+    landscape_every: int = 5
+    """Steps from one look to the next."""
+
+    def __post_init__(self) -> None:
+        """Checks the values."""
+        for name in ("nets", "learning_rates", "initial_scales", "seeds"):
+            check_list(name, getattr(self, name))
+        for name in (
+            "depth",
+            "width",
+            "max_epochs",
+            "batch_size",
+            "landscape_learning_rate",
+            "landscape_steps",
+            "landscape_every",
+        ):
+            check_positive(name, getattr(self, name))
+        for name in ("learning_rates", "initial_scales"):
+            for value in getattr(self, name):
+                check_positive(name, value)
+        for name in self.nets:
+            if name not in NETS:
+                raise unknown_name("net", name, NETS)
+
+
+PRESETS = {
+    "smoke": Config(),
+    "cpu": Config(
+        dataset="mnist",
+        depth=6,
+        width=100,
+        learning_rates=(0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
+        initial_scales=(0.1, 0.3, 1.0, 3.0, 10.0),
+        max_epochs=5,
+        num_train=5_000,
+        seeds=(0, 1, 2),
+        landscape_steps=300,
+    ),
+}
+
+
+def run(config: Config, out: cli.Job) -> None:
+    """Trains the grid, looks along gradients; leaves two tables and two figures."""
+    dataset = data.load(config.dataset, num_train=config.num_train)
+    grid = train_grid(config, dataset, out)
+    figure = viz.heat_map(
+        grid,
+        x="learning_rate",
+        y="initial_scale",
+        value="train_accuracy",
+        panel="net",
+        title=f"Where {config.depth} layers of {config.width} units train: {dataset.name}, "
+        f"after epoch {config.max_epochs}",
+    )
+    out.save_figure("grid", figure)
+    surface = [
+        row
+        for net in config.nets
+        if net != "noisy_batch_norm"
+        for seed in config.seeds
+        for row in along_training(config, net, dataset, seed)
+    ]
+    figure = viz.lines(
+        surface,
+        x="step",
+        y=MEASURES,
+        by="net",
+        log=MEASURES,
+        caption=f"steps of 1/2 to 4 times the rate {config.landscape_learning_rate:g}",
+        title=f"Along the gradient: {dataset.name}",
+    )
+    out.save_figure("landscape", figure)
+    table = tables.summarize(
+        what_trains(grid),
+        ["net"],
+        {
+            "cells that train": Column("cells", 0, percent=True),
+            "rates, at the best scale": Column("rates"),
+            "scales, at the best rate": Column("scales"),
+            "where batch norm trains": Column("with_batch_norm", 0, percent=True),
+            "best train accuracy": Column("train_accuracy", percent=True),
+            "best test accuracy": Column("test_accuracy", percent=True),
+        },
+    )
+    means = tables.summarize(
+        mean_over_steps(surface),
+        ["net"],
+        {name.replace("_", " "): Column(name, 2) for name in ("loss", *MEASURES)},
+    )
+    text = "\n\n".join(map(tables.format_table, (table, means)))
+    about = zhang2017.describe_data(dataset)
+    out.finish(text, table=table, landscape=means, grid=grid, surface=surface, data=about)
+
+
+def build(config: Config, net: str, scale: float, num_classes: int) -> Model:
+    """The net; ``scale`` is a factor on the uniform Kaiming weights."""
+    init = layers.Init(jax.nn.initializers.variance_scaling(2 * scale**2, "fan_in", "uniform"))
+    behind = {
+        "plain": {},
+        "batch_norm": {"norm": layers.batch_norm()},
+        "noisy_batch_norm": {"norm": layers.batch_norm(), "noise": noise()},
+    }[net]
+    hidden = serial(
+        dense=layers.dense(config.width, bias=net == "plain", init=init),
+        **behind,
+        relu=layers.activation(jax.nn.relu),
+    )
+    return serial(
+        flatten=layers.flatten(),
+        **{f"hidden{i}": hidden for i in range(1, config.depth + 1)},
+        head=layers.dense(num_classes, init=init),
+    )
+
+
+def noise() -> Model:
+    """A layer that scales and shifts ``[B, n]``; how, changes with every step, unit and example.
+
+    Acts with ``train=True`` only, and needs a ``key`` there.
+    """
+
+    def apply(
+        params: Params, state: State, x: jax.Array, *, train: bool, key: jax.Array | None = None
+    ) -> tuple[jax.Array, State]:
+        if not train:
+            return x, state
+        if key is None:
+            raise InputError("noise: train=True without a key")
+        of_shift, of_scale, of_m, of_s = jax.random.split(key, 4)
+        shape, units = x.shape, x.shape[1:]
+        shift = jax.random.uniform(of_shift, units, x.dtype, -LARGEST_SHIFT, LARGEST_SHIFT)
+        scale = jax.random.uniform(of_scale, units, x.dtype, 1, LARGEST_SCALE)
+        m = shift + jax.random.uniform(of_m, shape, x.dtype, -SPREAD, SPREAD)
+        s = scale + SPREAD * jax.random.normal(of_s, shape, x.dtype)
+        return s * x + m, state
+
+    return Model(lambda key, example: ({}, {}), apply)
+
+
+def train_grid(config: Config, dataset: Dataset, out: cli.Job) -> list[dict[str, Any]]:
+    """Trains every net at every rate, from every scale: a row per training.
+
+    What diverged has no accuracy.
+    """
+    cells = list(itertools.product(config.nets, config.initial_scales))
+    groups = [
+        Group(
+            model=build(config, net, scale, dataset.num_classes),
+            make_optimizer=optim.sgd,
+            dataset=dataset,
+            runs=[
+                Run(
+                    init_seed=seed,
+                    hparams={"learning_rate": rate},
+                    label=f"{net} scale={scale:g} rate={rate:g} seed={seed}",
+                )
+                for rate in config.learning_rates
+                for seed in config.seeds
+            ],
+            batch_size=config.batch_size,
+            max_epochs=config.max_epochs,
+            transform=transforms.unit_scale(),
+            record="last",
+        )
+        for net, scale in cells
+    ]
+    # Without ``out``: of hundreds of short trainings the table keeps what counts, and that some
+    # diverge is a result here, not a failure.
+    trained = fit_groups(groups, on_event=cli.Progress(), execution=out.execution)
+    table = []
+    for (net, scale), results in zip(cells, trained, strict=True):
+        for result in results:
+            last = {} if result.status == "diverged" else result.history[-1]
+            table.append(
+                {
+                    "net": net,
+                    "initial_scale": scale,
+                    "learning_rate": result.run.hparams["learning_rate"],
+                    "seed": result.run.init_seed,
+                    "train_accuracy": last.get("train_accuracy"),
+                    "test_accuracy": last.get("test_accuracy"),
+                }
+            )
+    return table
+
+
+def what_trains(grid: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Which part of the grid trains: a row per net and seed."""
+
+    def place(row: dict[str, Any]) -> tuple[float, float]:
+        return row["initial_scale"], row["learning_rate"]
+
+    trains: dict[tuple[str, int], set[tuple[float, float]]] = {}
+    for row in grid:
+        cells = trains.setdefault((row["net"], row["seed"]), set())
+        if (row["train_accuracy"] or 0) >= TRAINS:
+            cells.add(place(row))
+    table = []
+    for (net, seed), cells in trains.items():
+        mine = [row for row in grid if (row["net"], row["seed"]) == (net, seed)]
+        normed = trains.get(("batch_norm", seed), set())
+        scales, rates = (Counter(cell[i] for cell in cells) for i in (0, 1))
+        table.append(
+            {
+                "net": net,
+                "seed": seed,
+                "cells": len(cells) / len(mine),
+                "rates": max(scales.values(), default=0),
+                "scales": max(rates.values(), default=0),
+                "with_batch_norm": len(cells & normed) / len(normed) if normed else None,
+                **{
+                    name: max((row[name] or 0) for row in mine)
+                    for name in ("train_accuracy", "test_accuracy")
+                },
+            }
+        )
+    return table
+
+
+def along_training(config: Config, net: str, dataset: Dataset, seed: int) -> list[dict[str, Any]]:
+    """Trains a net from scale 1, and looks along the gradient every so many steps."""
+    model = build(config, net, 1.0, dataset.num_classes)
+    optimizer = optim.sgd(config.landscape_learning_rate)
+    transform = transforms.unit_scale()
+    step = jax.jit(make_step(model, optimizer, transform=transform))
+    forward = make_forward(model, transform)
+    step_sizes = config.landscape_learning_rate * jnp.geomspace(0.5, 4, 8)
+
+    @jax.jit
+    def look(train_state: TrainState, batch: Batch) -> tuple[jax.Array, measure.AlongGradient]:
+        def loss(params: Params) -> jax.Array:
+            logits, _ = forward(params, train_state.state, batch.images, train=True)
+            return cross_entropy(logits, batch.labels).mean()
+
+        here = loss(train_state.params)
+        return here, measure.along_gradient(loss, train_state.params, step_sizes)
+
+    example = jax.eval_shape(lambda x: transform(x, train=False), dataset.train.images[:1])
+    shuffle_key, noise_key = order_keys(seed)
+    params, state = jax.jit(model.init)(jax.random.key(seed), example)
+    train_state = init_train_state(params, state, optimizer, noise_key)
+    count = len(dataset.train.labels)
+    per_epoch = count // config.batch_size
+    table = []
+    for taken in range(config.landscape_steps):
+        epoch, place = divmod(taken, per_epoch)
+        if place == 0:
+            order = np.asarray(epoch_order(shuffle_key, epoch, count))
+        rows = order[place * config.batch_size : (place + 1) * config.batch_size]
+        batch = Batch(dataset.train.images[rows], dataset.train.labels[rows])
+        if taken % config.landscape_every == 0:
+            here, found = jax.device_get(look(train_state, batch))
+            table.append(
+                {
+                    "net": net,
+                    "seed": seed,
+                    "step": taken,
+                    "loss": float(here),
+                    "loss_range": float(np.ptp(found.losses)),
+                    "gradient_change": float(found.gradient_changes.max()),
+                    "smoothness": float(found.smoothness.max()),
+                }
+            )
+        train_state, _ = step(train_state, batch)
+    return table
+
+
+def mean_over_steps(surface: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Means over the steps that were looked at: a row per net and seed."""
+    trainings: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for row in surface:
+        trainings.setdefault((row["net"], row["seed"]), []).append(row)
+    return [
+        {
+            "net": net,
+            "seed": seed,
+            **{name: fmean(row[name] for row in rows) for name in ("loss", *MEASURES)},
+        }
+        for (net, seed), rows in trainings.items()
+    ]
+
+
+if __name__ == "__main__":
+    cli.main(run, PRESETS)
