@@ -82,18 +82,30 @@ def test_the_noise_has_random_means_and_scales_and_acts_in_training_only(experim
     assert 0.05 < left.std() < 0.25
 
 
-def test_scale_and_rate_count_as_rate_over_scale_squared(experiment):
+def test_before_a_norm_the_scale_changes_nothing_but_the_gradient(experiment):
+    """Which goes with 1/s, so that a rate counts as rate / s^2."""
     module = experiment("foundations/batch_norm")
     config = module.Config(depth=2, width=16)
-    x = np.random.default_rng(0).uniform(size=(64, 8, 8, 1)).astype(np.float32)
-    outputs = []
+    random = np.random.default_rng(0)
+    x = random.uniform(size=(64, 8, 8, 1)).astype(np.float32)
+    weights = random.normal(size=(64, 10)).astype(np.float32)
+    outputs, gradients = [], []
     for scale in (1.0, 4.0):
         model = module.build(config, "batch_norm", scale, 10)
         params, state = model.init(jax.random.key(0), x)
         assert "bias" not in params["hidden1"]["dense"]
-        outputs.append(model.apply(params, state, x, train=True)[0])
-    # Only the last layer, which has no norm behind it, knows the scale.
-    np.testing.assert_allclose(outputs[1], 4 * outputs[0], rtol=1e-3, atol=1e-3)
+
+        def weighted(params, model=model, state=state, scale=scale):
+            # The last layer has no norm behind it: its own scale is taken out.
+            y = model.apply(params, state, x, train=True)[0] / scale
+            return (y * weights).sum(), y
+
+        gradient, y = jax.grad(weighted, has_aux=True)(params)
+        outputs.append(y)
+        gradients.append(gradient["hidden2"]["dense"]["kernel"])
+    np.testing.assert_allclose(outputs[1], outputs[0], rtol=1e-3, atol=1e-3)
+    largest = np.abs(gradients[0]).max()
+    np.testing.assert_allclose(4 * gradients[1], gradients[0], atol=1e-2 * largest)
 
 
 @pytest.mark.parametrize(
