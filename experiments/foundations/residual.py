@@ -1,19 +1,21 @@
 """Residual nets: what a shortcut does to the gradient, to training, and to memorising.
 
-Claims: in a plain net the gradient changes from layer to layer, the more the deeper the net is, and
-batch norm does not end that; with shortcuts it stays of one size, as long as a batch norm keeps the
-sums from growing. A deeper plain net fits its training set worse (degradation, which is no
-overfitting). With shortcuts a net of equal depth fits random labels sooner, too.
+Claims: the gradient of a deep plain net vanishes or explodes on its way back; with shortcuts it
+stays of one size, as long as a batch norm keeps the sums from growing. A deeper plain net fits its
+training set worse (degradation, which is no overfitting), a deeper residual net does not. A
+residual net fits random labels sooner than a plain one of equal depth. Shortcuts with projections
+gain little.
 
-Source: He, Zhang, Ren and Sun 2015, sections 1, 3.3 and 4.2: the nets for CIFAR-10, depths 20 to
-110, degradation in their Fig. 6; shortcuts A (zeros appended) and B (projections) in Table 3.
+Source: He, Zhang, Ren and Sun 2015 (1512.03385), sections 1, 3.3, 4.1 and 4.2: the nets for
+CIFAR-10, depths 20 to 110, degradation in their Fig. 6; shortcuts A (zeros appended) and B
+(projections) in Table 3. They report healthy gradients in plain nets with batch norm; that is
+measured here before training, not in its course. That random labels are asked about is ours.
 
 Expected: the published nets reach 8.75 % (20 layers) to 6.97 % (56) test error on all of CIFAR-10,
 plain ones get worse with depth; nothing of the kind is to be reached here, with hundreds of images.
-Degradation is an effect of long training and may not appear at this size: the table says what was
-seen. Without a norm the variance doubles with every block of a residual net at He's start, from
-1 to 2^(n/2) in standard deviation after n blocks; random labels are said to take longer than true
-ones (Zhang et al. 2017).
+Degradation is an effect of long training and may not appear at this size. Without a norm the
+variance about doubles with every block of a residual net at He's start, so that the gradient grows
+with depth. The README beside this file has what came out.
 
   net       plain, residual (option A), residual_projection (option B), each with batch norm behind
             every convolution; plain_no_bn and residual_no_bn have biases instead
