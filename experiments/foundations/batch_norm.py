@@ -26,7 +26,8 @@ batch norm. The source names no numbers; the README beside this file has what ca
              largest of these over |eta g|
 
 Command: python experiments/foundations/batch_norm.py --preset smoke
-  smoke  digits (in the package), 4 layers of 32, three rates by two scales, one seed; seconds
+  smoke  digits (in the package), 4 layers of 32, three rates by two scales, one seed; half a
+         minute on two cores, most of it compiling
   cpu    5,000 of MNIST, 6 layers of 100, seven rates by five scales, three seeds; minutes on two
          cores
 
