@@ -119,7 +119,7 @@ PRESETS = {
     "cpu": Config(
         dataset="mnist",
         num_train=5_000,
-        batch_sizes=(32, 128, 512, 2048, 4096),
+        batch_sizes=(32, 128, 512, 2048),
         max_epochs=4,
         seeds=(0, 1, 2),
     ),
