@@ -1,5 +1,6 @@
 """Quantities of a net: what tells learning from memorising, and what goes on inside."""
 
+from rote.measure.curves import linear_r2, rise_time, time_to_share
 from rote.measure.examples import forgetting_counts, learned_epochs
 from rote.measure.landscape import AlongGradient, along_gradient
 from rote.measure.layers import array_norms, dead_units, layer_outputs, saturation
@@ -16,7 +17,10 @@ __all__ = [
     "forgetting_counts",
     "layer_outputs",
     "learned_epochs",
+    "linear_r2",
     "range_test",
+    "rise_time",
     "saturation",
+    "time_to_share",
     "watch",
 ]
