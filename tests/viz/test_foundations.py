@@ -154,3 +154,37 @@ def test_a_representation_is_standardised_and_marks_errors():
     np.testing.assert_allclose(wrong[0].get_xydata(), [[np.sqrt(1.5), 0]])
     with pytest.raises(InputError, match="no frames"):
         viz.representation_film([], labels)
+
+
+def test_a_spread_has_a_dot_per_seed_and_a_bar_at_the_mean():
+    rows = [
+        {"width": width, "seed": seed, "test_loss": width * (1.0 + seed)}
+        for width in (8, 100)
+        for seed in range(3)
+    ]
+    (ax,) = viz.spread(rows, x="width", y="test_loss", log=("test_loss",)).axes
+    dots, bar, others, _ = ax.lines
+    np.testing.assert_allclose(dots.get_ydata(), [8, 16, 24])
+    np.testing.assert_allclose(bar.get_ydata(), [16, 16])
+    assert len(set(dots.get_xdata())) == 3 and np.all(np.abs(dots.get_xdata()) < 0.35)
+    assert np.all(np.abs(others.get_xdata() - 1) < 0.35)  # equal distances, not 92 apart
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["8", "100"]
+    assert ax.get_yscale() == "log" and "n = 3" in ax.figure.get_supxlabel()
+
+
+def test_bubbles_have_areas_and_names_that_do_not_collide():
+    rows = [
+        {"net": "low", "year": 2014, "layers": 19, "params": 100},
+        {"net": "high", "year": 2014, "layers": 22, "params": 25},
+        {"net": "far", "year": 2016, "layers": 1000, "params": 1},
+    ]
+    figure = viz.bubbles(rows, x="year", y="layers", size="params", label="net", log=("layers",))
+    (ax,) = figure.axes
+    areas = ax.collections[0].get_sizes()
+    np.testing.assert_allclose(areas / areas[0], [1, 0.25, 0.01])
+    sides = {text.get_text(): text.get_va() for text in ax.texts}
+    assert sides == {"low": "top", "high": "bottom", "far": "bottom"}
+    figure.canvas.draw()
+    assert all(float(tick.get_text()) % 1 == 0 for tick in ax.get_xticklabels())
+    with pytest.raises(InputError, match="not positive"):
+        viz.bubbles([{**rows[0], "params": 0}], x="year", y="layers", size="params", label="net")

@@ -5,6 +5,7 @@ style left behind. Save them with ``RunDir.save_figure`` or ``figure.savefig``.
 """
 
 from rote.viz.accuracies import accuracies
+from rote.viz.bubbles import bubbles
 from rote.viz.corruption import corruption_sweep, test_error, time_to_fit
 from rote.viz.curves import learning_curves
 from rote.viz.dashboard import dashboard
@@ -18,12 +19,14 @@ from rote.viz.lines import lines
 from rote.viz.range_test import range_test
 from rote.viz.regions import Plane, decision_regions
 from rote.viz.representation import Frame, representation_film, representation_stills
+from rote.viz.spread import spread
 from rote.viz.surface import descent_paths
 
 __all__ = [
     "Frame",
     "Plane",
     "accuracies",
+    "bubbles",
     "computation_graph",
     "confidences",
     "corruption_sweep",
@@ -41,6 +44,7 @@ __all__ = [
     "range_test",
     "representation_film",
     "representation_stills",
+    "spread",
     "test_error",
     "time_to_fit",
     "valleys",
