@@ -2,7 +2,7 @@
 
 The result depends on nothing but the images: fixed time stamps, a split from raw generator output.
 
-    pip install "rote[digits]"
+    pip install "rote[sklearn]"
     python scripts/make_digits.py [FILE]
 """
 

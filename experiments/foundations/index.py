@@ -35,6 +35,8 @@ LESSONS = (
     "monitor",
     "batch_norm",
     "residual",
+    "accuracy_vs_cost",
+    "structure_or_rote",
 )
 """In reading order."""
 STYLE = "body{font-family:sans-serif;max-width:70em;margin:2em auto}img{max-width:100%}"
