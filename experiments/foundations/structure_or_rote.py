@@ -7,10 +7,10 @@ line. Wider nets end in minima that differ less and are worth more. And learning
 that nets alone can do: of the other learners of the course some do, some do not, and each has a
 setting that decides it.
 
-Source: Zhang et al. 2017, sections 1 and 2 (random labels are fitted; "once the fitting starts, it
-converges quickly"); Arpit et al. 2017 (what is shared among examples is learned first);
-Choromanska et al. 2015, section 5 (minima of growing nets); the course for "slow and almost linear
-against a fast drop", and for the other learners.
+Source: Zhang et al. 2017, section 2.1 (random labels are fitted; the fitting starts later and then
+goes fast); Arpit et al. 2017 (what examples share is learned first); Choromanska et al. 2015 (the
+minima of growing nets); the course for "slow and almost linear against a fast drop", and for the
+other learners.
 
 Expected: 100 % of the training labels in all three conditions; test accuracy at chance (1/k)
 without structure. A straight line has R² = 1, its first tenth of the way after 0.1 of its time and
@@ -26,7 +26,7 @@ numbers for either. The test losses of wider nets: a smaller mean and a smaller 
   by rote    a learner that fits at least 99 % of random labels
 
 Command: python experiments/foundations/structure_or_rote.py --preset smoke
-  smoke  digits (in the package), 500 of them, two seeds, four widths; seconds
+  smoke  digits (in the package), 500 of them, two seeds, three widths; seconds
   cpu    MNIST, 2,000 images of 14x14 and two nets (20,000 of 9x9 for the minima of five widths),
          three seeds; minutes
 
@@ -34,9 +34,9 @@ The learners of the last table are scikit-learn's: pip install "rote[sklearn]". 
 has the nets alone.
 
 Left open by the course: nets (one of dense layers, one convolutional), rate (0.05, momentum 0.9),
-batch (50); the learners' settings: 1 and 15 neighbours, C = 1 and 1000 with scikit-learn's gamma,
-trees grown to the end and to 16 leaves. Choromanska et al. have MNIST at 10x10; here squares of 3x3
-are averaged, which leaves 9x9, and the loss is cross-entropy.
+batch (50; on MNIST 100); the learners' settings: 1 and 15 neighbours, C = 1 and 1000 with the gamma
+that scikit-learn takes, trees grown to the end and to 16 leaves. Choromanska et al. have MNIST at
+10x10; here squares of 3x3 are averaged, which leaves 9x9, and the loss is cross-entropy.
 """
 
 import dataclasses

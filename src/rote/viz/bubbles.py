@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 LARGEST = 1400.0
 """Area of the largest bubble, in square points."""
-NEAR = 50.0
-"""Pixels within which names would stand in each other's way."""
+NEAR = 40.0
+"""Points within which names would stand in each other's way."""
 
 
 def bubbles(
@@ -70,19 +70,22 @@ def bubbles(
     ax.scatter(across, up, s=areas, color=PALETTE[0], alpha=0.35, linewidth=0)
     ax.scatter(across, up, s=9, color=PALETTE[0])
     ax.margins(0.12, 0.18)
-    at = ax.transData.transform(places)  # in pixels
+    label_axes(ax, name_of(x), f"{name_of(y)} (%)" if percent else name_of(y))
+    figure.draw_without_rendering()  # settles where the axes are
+    at = ax.transData.transform(places) * 72 / figure.dpi
     for row, place, here, points in zip(rows, places, at, areas, strict=True):
+        radius = math.sqrt(points / math.pi)
         # Where another one lies close above, the name goes below.
         aside, above = (at - here).T
-        side = -1 if np.any((abs(aside) < NEAR) & (above > 0) & (above < NEAR)) else 1
+        crowded = (abs(aside) < NEAR) & (above > 0) & (above < radius + NEAR)
+        side = -1 if np.any(crowded) else 1
         ax.annotate(
             name_of(row[label]),
             place,
-            xytext=(0, side * (math.sqrt(points / math.pi) + 2)),
+            xytext=(0, side * (radius + 2)),
             textcoords="offset points",
             ha="center",
             va="bottom" if side > 0 else "top",
             fontsize=8,
         )
-    label_axes(ax, name_of(x), f"{name_of(y)} (%)" if percent else name_of(y))
     return figure
