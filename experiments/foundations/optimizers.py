@@ -60,9 +60,9 @@ OPTIMIZERS: Mapping[str, Callable[[jax.Array], optax.GradientTransformation]] = 
 }
 GRIDS: Mapping[str, float] = {
     "sgd": 1.0,
-    "heavy ball": 1.0,
-    "averaged momentum": 10.0,
-    "adam": 0.1,
+    "heavy ball": 0.1,
+    "averaged momentum": 1.0,
+    "adam": 0.01,
 }
 """Factors on the grid of rates, so that each optimizer has rates of its own size."""
 B1, B2 = 0.9, 0.999
@@ -120,7 +120,7 @@ PRESETS = {
         dataset="mnist",
         num_train=5_000,
         batch_sizes=(32, 128, 512, 2048),
-        max_epochs=4,
+        max_epochs=3,
         seeds=(0, 1, 2),
     ),
 }
@@ -318,7 +318,7 @@ def step_times(config: Config, dataset: Dataset, sizes: Sequence[int]) -> dict[i
     params, state = net.init(jax.random.key(0), jnp.zeros((1, *dataset.image_shape)))
     train_state = init_train_state(params, state, optimizer, jax.random.key(0))
     taken: dict[int, list[float]] = {size: [] for size in sizes}
-    for turn in range(8):
+    for turn in range(20):
         for size in sizes:
             batch = Batch(
                 jnp.asarray(dataset.train.images[:size]), jnp.asarray(dataset.train.labels[:size])
