@@ -33,6 +33,7 @@ LESSONS = (
     "early_stopping",
     "one_batch",
     "monitor",
+    "cnn_mnist",
     "batch_norm",
     "residual",
     "accuracy_vs_cost",

@@ -135,6 +135,22 @@ def test_an_image_grid_has_a_place_per_image():
         viz.image_grid(images[:0])
 
 
+def test_feature_maps_have_a_tile_per_channel():
+    images = np.zeros((2, 8, 8, 1), np.uint8)
+    values = np.zeros((2, 4, 4, 5)) + np.arange(5)
+    figure = viz.feature_maps(images, {"block1/conv": values, "head": values[:, :2, :2]})
+    assert len(figure.axes) == 6
+    assert [ax.get_title() for ax in figure.axes[:3]] == ["input", "block1/conv", "head"]
+    shown = np.ma.filled(figure.axes[1].images[0].get_array(), np.nan)
+    assert shown.shape == (2 * 5 - 1, 3 * 5 - 1)  # two rows of three, one pixel between them
+    np.testing.assert_array_equal(shown[0, [0, 4, 5, 10]], [0, np.nan, 1, 2])
+    np.testing.assert_array_equal(shown[5, [0, 5, 10]], [3, 4, np.nan])
+    with pytest.raises(InputError, match=r"head: outputs of shape \(1, 10\)"):
+        viz.feature_maps(images, {"head": np.zeros((1, 10))})
+    with pytest.raises(InputError, match="expected one or more"):
+        viz.feature_maps(images[:0], {})
+
+
 def test_confidences_are_shares():
     values = {"net": {"digits": np.array([0.99, 0.98, 0.5]), "noise": np.array([0.1])}}
     (ax,) = viz.confidences(values).axes

@@ -11,7 +11,7 @@ from rote.viz.curves import learning_curves
 from rote.viz.dashboard import dashboard
 from rote.viz.graph import computation_graph
 from rote.viz.heat_map import heat_map
-from rote.viz.images import confidences, image_grid
+from rote.viz.images import confidences, feature_maps, image_grid
 from rote.viz.learning_order import learning_order
 from rote.viz.line_fit import fitted_lines, valleys
 from rote.viz.linear import distances, norm_and_error
@@ -34,6 +34,7 @@ __all__ = [
     "decision_regions",
     "descent_paths",
     "distances",
+    "feature_maps",
     "fitted_lines",
     "heat_map",
     "image_grid",

@@ -69,6 +69,69 @@ def image_grid(
     return figure
 
 
+def feature_maps(
+    images: np.ndarray,
+    maps: Mapping[str, np.ndarray],
+    *,
+    caption: str = "",
+    title: str | None = None,
+) -> "Figure":
+    """What the layers make of images: a row per image, a column per layer, a tile per channel.
+
+    Every place of the grid has a gray scale of its own, from its smallest value to its largest.
+
+    Args:
+      images: ``[N, H, W]`` or ``[N, H, W, C]`` with 1 or 3 channels.
+      maps: by layer, its outputs ``[N, H', W', channels]``.
+      caption: what the reader must know.
+      title: a line above the figure.
+
+    Returns:
+      The figure.
+
+    Raises:
+      InputError: if there are no images, or a layer's outputs are no images of as many.
+    """
+    images = np.asarray(images)
+    if len(images) == 0 or images.ndim not in (3, 4):
+        raise InputError(f"images of shape {images.shape}; expected one or more, [N, H, W(, C)]")
+    for layer, values in maps.items():
+        if values.ndim != 4 or len(values) != len(images):
+            raise InputError(
+                f"{layer}: outputs of shape {values.shape}; expected [{len(images)}, H, W, C]"
+            )
+    from matplotlib.figure import Figure
+
+    size = (1.7 * (1 + len(maps)), 1.75 * len(images) + 0.7)
+    figure = Figure(figsize=size, layout="constrained")
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
+    if caption:
+        figure.supxlabel(caption, x=0.01, ha="left", fontsize=8, color=GRAY)
+    grid = figure.subplots(len(images), 1 + len(maps), squeeze=False)
+    for row, (image, axes) in enumerate(zip(images, grid, strict=True)):
+        axes[0].imshow(image, cmap="gray")
+        for ax, values in zip(axes[1:], maps.values(), strict=True):
+            ax.imshow(_tiles(values[row]), cmap="gray", interpolation="nearest")
+        for ax in axes:
+            ax.axis("off")
+    for ax, name in zip(grid[0], ["input", *maps], strict=True):
+        ax.set_title(name, fontsize=9)
+    return figure
+
+
+def _tiles(values: np.ndarray) -> np.ndarray:
+    """The channels of ``[H, W, C]`` side by side, with gaps of NaN between them."""
+    height, width, channels = values.shape
+    columns = int(np.ceil(np.sqrt(channels)))
+    rows = -(-channels // columns)
+    gap = 1 + max(height, width) // 16
+    tiles = np.full((rows * columns, height + gap, width + gap), np.nan)
+    tiles[:channels, :height, :width] = np.moveaxis(values, -1, 0)
+    tiles = tiles.reshape(rows, columns, height + gap, width + gap).swapaxes(1, 2)
+    return tiles.reshape(rows * (height + gap), columns * (width + gap))[:-gap, :-gap]
+
+
 def confidences(
     values: Mapping[str, Mapping[str, np.ndarray]], *, title: str | None = None
 ) -> "Figure":
