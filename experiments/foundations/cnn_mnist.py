@@ -23,10 +23,11 @@ Command: python experiments/foundations/cnn_mnist.py --preset smoke
   cpu    MNIST, three seeds; minutes on two cores
 
 Left open by the course: the net (convolutions to 16 and 32 channels, each with batch norm, ReLU and
-2x2 max-pool; a dense layer of 128), and how it is trained: SGD with momentum 0.9 and batches of
-128, pixels in 0..1, no augmentation, a rate that falls to 0 along a cosine (optax). Each training
-holds a sixth of the training images out, another one for every seed; these choose the rate, and
-test images choose nothing. Of the weights, biases are left out of the counts.
+2x2 max-pool; a dense layer of 128), and how it is trained. Fixed beforehand, as usual practice and
+for eight minutes on two cores: SGD with momentum 0.9, batches of 64 (digits: 32), pixels in 0..1,
+training images shifted at random by up to two pixels (digits: one), a rate that falls to 0 along a
+cosine (optax), six epochs. Chosen: the initial rate, by a sixth of the training images that is held
+out of the training, another one for every seed. Test images choose nothing. Biases are not counted.
 """
 
 import dataclasses
@@ -85,6 +86,8 @@ class Config:
     """Examples per step."""
     max_epochs: int = 15
     """Epochs; the rate is 0 after the last."""
+    shift: int = 1
+    """Training images are shifted at random by up to so many pixels; 0: not at all."""
     seeds: tuple[int, ...] = (0, 1)
     """Of initialization, data order and what is held out."""
 
@@ -99,6 +102,8 @@ class Config:
             check_positive("learning_rates", rate)
         for name in ("batch_size", "max_epochs"):
             check_positive(name, getattr(self, name))
+        if self.shift < 0:
+            raise InputError(f"shift: {self.shift}; expected 0 or a number of pixels")
         if not 0 < self.held_out < 1:
             raise InputError(f"held_out: {self.held_out}; expected a fraction between 0 and 1")
 
@@ -107,9 +112,9 @@ PRESETS = {
     "smoke": Config(),
     "cpu": Config(
         dataset="mnist",
-        learning_rates=(0.05, 0.1, 0.2),
-        batch_size=128,
+        batch_size=64,
         max_epochs=6,
+        shift=2,
         seeds=(0, 1, 2),
     ),
 }
@@ -397,7 +402,10 @@ def train(
         ],
         batch_size=config.batch_size,
         max_epochs=config.max_epochs,
-        transform=transforms.unit_scale(),
+        transform=transforms.chain(
+            transforms.random_crop(dataset.image_shape[0], padding=config.shift),
+            transforms.unit_scale(),
+        ),
         record="last",
         on_event=cli.Progress(out, columns=factors),
         execution=out.execution,

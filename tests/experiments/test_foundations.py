@@ -225,6 +225,16 @@ def test_the_digit_nets_read_digits(digit_net):
     }
 
 
+def test_the_rate_of_the_course_net_is_compared_on_held_out_digits(digit_net):
+    slow, fast = digit_net.summary["compared"]
+    assert (slow["learning_rate"], fast["learning_rate"]) == (0.3, 3)
+    assert slow["held_out_accuracy"] < 0.7 < 0.8 < fast["held_out_accuracy"]
+    # Compared on five sixths of 1,437 digits, trained on all of them.
+    assert fast["step"] == 8 * ((1437 - round(1437 / 6)) // 10)
+    assert max(row["step"] for row in digit_net.rows() if row["net"] == "course") == 8 * 143
+    assert "held-out accuracy" in digit_net.summary["text"]
+
+
 def test_the_squared_error_is_a_sum_over_outputs(experiment):
     module = experiment("foundations/digit_net")
     outputs = np.array([[0.2, 0.5, 0.0], [1.0, 0.0, 0.0]], np.float32)
@@ -492,6 +502,7 @@ def test_the_page_has_every_lesson_that_was_run(experiment, tmp_path, capfd):
         ("optimizers", ("--batch-sizes", "32", "1312"), "1312; expected fewer than 1,293"),
         ("monitor", ("--depth", "1"), "depth: 1; expected at least 2"),
         ("digit_net", ("--nets", "curse"), "did you mean 'course'"),
+        ("digit_net", ("--rates", "3", "0"), "rates: 0.0; expected a positive"),
         ("losses", ("--weights", "-1"), "weights: -1.0; expected 0 or positive"),
     ],
 )
