@@ -97,8 +97,8 @@ def test_the_rate_is_chosen_by_the_held_out_part(command, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--model", "mlp_1x512"), "model: mlp_1x512; expected a cnn"),
-        (("--model", "cn"), "unknown model 'cn'"),
+        (("--channels", "16", "0"), "channels: 0; expected a positive"),
+        (("--channels", "4", "4", "4", "4"), "an image of 1x1 is too small for a window of 2x2"),
         (("--shift", "-1"), "shift: -1; expected 0 or a number of pixels"),
         (("--held-out", "1"), "held_out: 1.0; expected a fraction"),
         (("--learning-rates", "0"), "learning_rates: 0.0; expected a positive"),
