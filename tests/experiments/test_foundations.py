@@ -213,6 +213,7 @@ def digit_net(command, tmp_path_factory):
     return run(command, "digit_net", *flags, out=tmp_path_factory.mktemp("digit_net") / "run")
 
 
+@pytest.mark.slow
 def test_the_digit_nets_read_digits(digit_net):
     course, modern = digit_net.summary["table"]
     assert course["num_params"] == 64 * 16 + 16 + 16 * 16 + 16 + 16 * 10 + 10
@@ -225,6 +226,7 @@ def test_the_digit_nets_read_digits(digit_net):
     }
 
 
+@pytest.mark.slow
 def test_the_rate_of_the_course_net_is_compared_on_held_out_digits(digit_net):
     slow, fast = digit_net.summary["compared"]
     assert (slow["learning_rate"], fast["learning_rate"]) == (0.3, 3)
@@ -255,6 +257,7 @@ def test_the_nets_have_the_sizes_that_the_course_gives_them(experiment):
 # --- one_batch
 
 
+@pytest.mark.slow
 def test_one_batch_is_memorised_and_every_bug_shows(command, tmp_path):
     flags = ("--models", "mlp_1x512", "cnn", "--steps", "400")
     done = run(command, "one_batch", *flags, out=tmp_path / "run")
@@ -316,6 +319,7 @@ def test_the_nets_are_those_of_the_source(experiment):
     np.testing.assert_allclose(made[0], expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_net_learns_the_discs_and_leaves_a_film(command, tmp_path):
     flags = ("--nets", "faster", "--seeds", "0", "--epochs", "20", "--every", "5")
     done = run(command, "inside_the_net", *flags, out=tmp_path / "run")
@@ -329,6 +333,7 @@ def test_a_net_learns_the_discs_and_leaves_a_film(command, tmp_path):
 # --- learning_rate
 
 
+@pytest.mark.slow
 def test_schedules_over_the_grid_beside_the_range_test(command, tmp_path):
     flags = ("--seeds", "0", "--rates", "0.001", "0.1", "--max-epochs", "7")
     done = run(command, "learning_rate", *flags, out=tmp_path / "run")
@@ -406,6 +411,7 @@ def test_noise_leaves_the_poor_minimum(experiment):
     assert sum(module.valley(config, 0)) == 0 < sum(module.valley(config, 30))
 
 
+@pytest.mark.slow
 def test_batches_and_optimizers(command, tmp_path):
     flags = ("--seeds", "0", "--rates", "0.1", "--batch-sizes", "64", "512", "--max-epochs", "2")
     few = ("--trials", "5", "--directions", "10", "--num-train", "700", "--width", "16")
@@ -430,6 +436,7 @@ def test_batches_and_optimizers(command, tmp_path):
 # --- early_stopping
 
 
+@pytest.mark.slow
 def test_stopping_early_keeps_what_was_learned_before_it_memorised(command, tmp_path):
     flags = ("--seeds", "0", "--max-epochs", "40")
     done = run(command, "early_stopping", *flags, out=tmp_path / "run")

@@ -12,6 +12,7 @@ def lesson(experiment):
     return experiment("foundations/accuracy_vs_cost")
 
 
+@pytest.mark.slow
 def test_the_chart_is_of_what_was_trained(lesson, command, tmp_path):
     flags = ("--models", "mlp_1x8", "mlp_1x512", "--seeds", "0", "1", "--num-test", "100")
     flags += ("--max-epochs", "4", "--rounds", "3", "--timed-batch", "10")

@@ -16,6 +16,7 @@ def quick_compiles():
     jax.config.update("jax_disable_most_optimizations", before)
 
 
+@pytest.mark.slow
 def test_more_of_the_grid_trains_with_batch_norm(command, tmp_path):
     out = tmp_path / "run"
     flags = ("--nets", "plain", "batch_norm", "--depth", "4", "--width", "24")

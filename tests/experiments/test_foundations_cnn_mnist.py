@@ -78,6 +78,7 @@ def test_filters_are_cut_out_of_the_kernel(lesson):
     np.testing.assert_array_equal(filters[2], kernel[:, :, 0, 2])
 
 
+@pytest.mark.slow
 def test_the_rate_is_chosen_by_the_held_out_part(command, tmp_path):
     flags = ("--learning-rates", "0.00001", "0.1", "--seeds", "0", "--max-epochs", "5")
     out = tmp_path / "run"

@@ -51,6 +51,7 @@ def test_what_becomes_of_the_gradient_by_hand(experiment):
     assert row["spread"] == pytest.approx(3) and row["largest"] == pytest.approx(2)
 
 
+@pytest.mark.slow
 def test_a_residual_net_fits_both_kinds_of_labels(command, tmp_path):
     out = tmp_path / "run"
     flags = ("--nets", "residual", "--gradient-nets", "residual", "--gradient-depths", "8")

@@ -29,6 +29,7 @@ def done(command, tmp_path_factory):
     return RunDir.open(out)
 
 
+@pytest.mark.slow
 def test_the_net_fits_all_labels_and_learns_from_the_true_ones(lesson, done):
     rows = {row["labels"]: row for row in done.summary["table"]}
     assert set(rows) == set(lesson.CONDITIONS)
@@ -45,6 +46,7 @@ def test_the_net_fits_all_labels_and_learns_from_the_true_ones(lesson, done):
     assert {"minima", "learners", "shape_train_accuracy", "train_loss_mlp_1x512"} <= names
 
 
+@pytest.mark.slow
 def test_wider_nets_end_in_lower_minima(done):
     ends = done.summary["minima"]
     loss = {width: [row["test_loss"] for row in ends if row["width"] == width] for width in (2, 16)}
@@ -55,6 +57,7 @@ def test_wider_nets_end_in_lower_minima(done):
 
 
 @pytest.mark.skipif(not HAS_SKLEARN, reason="scikit-learn is needed for the other learners")
+@pytest.mark.slow
 def test_one_neighbour_learns_by_rote_and_a_small_tree_does_not(lesson, done):
     rows = {(row["learner"], row["labels"]): row for row in done.summary["learners"]}
     assert rows["1 neighbour", "random_labels"]["train_accuracy"] == 1

@@ -14,6 +14,7 @@ def small(command, tmp_path_factory):
     return RunDir.open(out)
 
 
+@pytest.mark.slow
 def test_it_has_the_rows_and_top_5(small):
     table = small.summary["table"]
     rows = [(row["labels"], row["augmentation"], row["weight_decay"]) for row in table]
@@ -36,6 +37,7 @@ def test_it_has_the_rows_and_top_5(small):
     assert len(record["epochs"]) == 1  # of 1.28 million examples the last epoch is enough
 
 
+@pytest.mark.slow
 def test_top_k_is_counted_by_hand(small, experiment):
     module = experiment("imagenet")
     table = small.summary["table"]

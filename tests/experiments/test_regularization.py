@@ -18,6 +18,7 @@ def table1(command, tmp_path_factory):
     return RunDir.open(out)
 
 
+@pytest.mark.slow
 def test_table_1_has_the_rows_of_the_paper(table1):
     rows = [
         (row["model"], row["labels"], row["random_crop"], row["weight_decay"])
@@ -44,6 +45,7 @@ def test_table_1_has_the_rows_of_the_paper(table1):
     }
 
 
+@pytest.mark.slow
 def test_table_1_random_labels_are_fitted_and_weight_decay_shrinks(table1):
     rows = {
         tuple(row[n] for n in ("model", "labels", "random_crop", "weight_decay")): row
@@ -151,5 +153,6 @@ def test_bad_input_is_one_line(command, name, flags, message, tmp_path, capsys):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_summaries_are_json(table1):
     assert json.loads(json.dumps(table1.summary)) == table1.summary

@@ -19,6 +19,7 @@ def rows(command, tmp_path_factory):
     return {row["cause"]: row for row in RunDir.open(out).summary["table"]}
 
 
+@pytest.mark.slow
 def test_each_cause_alone_shows(rows, experiment):
     module = experiment("why_not_fitted")
     assert set(rows) == {*module.CHANGES, *module.REDRAWN}

@@ -111,6 +111,7 @@ def test_raising_max_epochs_continues_a_run_as_if_it_had_never_ended(command, tm
         np.testing.assert_array_equal(*kernels)
 
 
+@pytest.mark.slow
 def test_learning_curves_on_digits(command, tmp_path):
     """Every condition is fitted, true labels first, random labels last."""
     out = tmp_path / "run"
