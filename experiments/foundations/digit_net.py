@@ -1,7 +1,7 @@
 """The digit network: 784-16-16-10, and two others beside it.
 
-Claims: two layers of 16 sigmoid units read handwritten digits; what the first layer weights is no
-strokes; another loss, activation and width do better; and the net is sure of noise, too.
+Claims: two layers of 16 sigmoid units read handwritten digits; what the first layer weights is
+hardly strokes; another loss, activation and width do better; and the net is sure of noise, too.
 
 Source: the course's net (784-16-16-10, after 3Blue1Brown, "But what is a neural network?", 2017);
 Nielsen, Neural Networks and Deep Learning, 2015, chapter 1 ([784, 30, 10], learning rate 3, batch
