@@ -1,5 +1,6 @@
 """Runs the lessons in reading order and writes a page with their tables and figures.
 
+As many lessons run at a time as there are cores, up to eight; what each says is shown when it ends.
 A lesson that has been run is not run again. The page is index.html in the folder; it needs nothing
 else to be looked at.
 
@@ -10,10 +11,12 @@ Command: python experiments/foundations/index.py
 import argparse
 import ast
 import html
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rote.record import RunDir
@@ -58,17 +61,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--preset", choices=("smoke", "cpu"), default="smoke")
     parser.add_argument("--folder", type=Path, default=Path("runs/lessons"))
     parser.add_argument("--lessons", nargs="+", choices=LESSONS, default=LESSONS)
+    parser.add_argument("--jobs", type=int, default=min(8, os.cpu_count() or 1))
     arguments = parser.parse_args(argv)
     begin = time.perf_counter()
-    for name in arguments.lessons:
+
+    def learn(name: str) -> tuple[str, subprocess.CompletedProcess[str]]:
         file = HERE / f"{name}.py"
         # What has one size has one preset.
         preset = arguments.preset if f'"{arguments.preset}":' in file.read_text() else "smoke"
         command = [sys.executable, str(file), "--preset", preset]
-        print(f"== {name}, {preset}", flush=True)
-        code = subprocess.run([*command, "--out", str(arguments.folder / name)]).returncode
-        if code:
-            return code
+        out = ["--out", str(arguments.folder / name)]
+        return f"== {name}, {preset}", subprocess.run(
+            [*command, *out], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    codes = []
+    with ThreadPoolExecutor(max(1, arguments.jobs)) as pool:
+        for heading, done in pool.map(learn, arguments.lessons):
+            print(f"{heading}\n{done.stdout}", flush=True)
+            codes.append(done.returncode)
+    if any(codes):
+        return next(filter(None, codes))
     page = arguments.folder / "index.html"
     with atomic(page) as out:
         out.write(page_of(arguments.folder, arguments.lessons).encode())
