@@ -428,7 +428,7 @@ def test_batches_and_optimizers(command, tmp_path):
     steps = {row["steps"] for row in table}
     assert steps == {18}  # as many with each size
     ball, averaged = table[3], table[4]
-    assert averaged["rate"] == 10 * ball["rate"]
+    assert averaged["rate"] == pytest.approx(10 * ball["rate"])
     assert averaged["train_loss_end"] == pytest.approx(ball["train_loss_end"], rel=1e-3)
     assert "never further apart than" in done.summary["text"]
 
