@@ -28,7 +28,6 @@ net), batch (50 in training, 100 where time is measured).
 
 import dataclasses
 import functools
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -39,7 +38,7 @@ from rote import Dataset, Group, Run, cli, data, fit_groups, measure, optim, sum
 from rote.core import Split
 from rote.studies import catalog, zhang2017
 from rote.studies.config import check_list, check_positive
-from rote.studies.foundations import averaged
+from rote.studies.foundations import alternate, averaged
 from rote.tables import Column
 from rote.train import Result, make_forward
 
@@ -262,32 +261,6 @@ def forward_pass(config: Config, group: Group, result: Result) -> Callable[[], A
         np.resize(group.dataset.test.images, (config.timed_batch, *result.data.image_shape))
     )
     return lambda: jax.block_until_ready(forward(result.params, result.state, images))
-
-
-def alternate(
-    calls: Mapping[str, Callable[[], Any]],
-    rounds: int,
-    clock: Callable[[], float] = time.perf_counter,
-) -> dict[str, list[float]]:
-    """Times calls in turn, so that what else the machine does meets all of them.
-
-    Args:
-      calls: what is timed, by name. Each is called once before, uncounted.
-      rounds: how often.
-      clock: gives the time in seconds.
-
-    Returns:
-      By name, the seconds of each round.
-    """
-    for call in calls.values():
-        call()
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
-        for name, call in calls.items():
-            begin = clock()
-            call()
-            times[name].append(clock() - begin)
-    return times
 
 
 def save_charts(out: cli.Job, chart: Sequence[Mapping[str, Any]], dataset: Dataset) -> None:

@@ -30,7 +30,7 @@ Left open by the course: net and data; momentum (0.9), the factors of decay and 
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -42,6 +42,7 @@ from rote.core import Dataset, InputError
 from rote.measure import RangeTest
 from rote.studies import catalog, zhang2017
 from rote.studies.config import check_list, check_positive
+from rote.studies.foundations import best_rate
 from rote.studies.split import part_to_train_on
 from rote.tables import Column
 from rote.train import Result
@@ -297,14 +298,6 @@ def ending(result: Result) -> dict[str, Any]:
 def accuracy_at(row: Mapping[str, Any], epoch: int) -> float | None:
     """Test accuracy after an epoch; ``None`` if the training did not get there."""
     return next((each["test_accuracy"] for each in row["history"] if each["epoch"] == epoch), None)
-
-
-def best_rate(rows: Sequence[Mapping[str, Any]]) -> float:
-    """The rate with the highest mean held-out accuracy; what diverged has none."""
-    groups: dict[float, list[float]] = {}
-    for row in rows:
-        groups.setdefault(row["rate"], []).append(row["held_out_accuracy"] or 0.0)
-    return max(groups, key=lambda rate: float(np.mean(groups[rate])))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,6 @@ Left open by the course: nets, sizes, grids; momentum 0.9; Adam's b1 0.9, b2 0.9
 """
 
 import dataclasses
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -47,7 +46,7 @@ from rote import Group, Model, Run, cli, data, fit_groups, models, optim, tables
 from rote.core import Batch, Dataset, InputError, Params
 from rote.studies import zhang2017
 from rote.studies.config import check_list, check_positive
-from rote.studies.foundations import descend
+from rote.studies.foundations import alternate, best_rate, descend
 from rote.studies.split import part_to_train_on
 from rote.tables import Column
 from rote.train import cross_entropy, init_train_state, make_forward, make_step
@@ -148,7 +147,9 @@ def run(config: Config, out: cli.Job) -> None:
     by_size = batches_table(config, rows, noise, times)
     by_optimizer = [row for row in rows if row["size"] == sizes[0]]
     best = {
-        name: best_rate([row for row in by_optimizer if row["optimizer"] == name], "end")
+        name: best_rate(
+            [row for row in by_optimizer if row["optimizer"] == name], "held_out_accuracy_end"
+        )
         for name in OPTIMIZERS
     }
     compared = [row for row in by_optimizer if row["rate"] == best[row["optimizer"]]]
@@ -319,17 +320,13 @@ def step_times(config: Config, dataset: Dataset, sizes: Sequence[int]) -> dict[i
     step = jax.jit(make_step(net, optimizer, transform=transform))
     params, state = net.init(jax.random.key(0), jnp.zeros((1, *dataset.image_shape)))
     train_state = init_train_state(params, state, optimizer, jax.random.key(0))
-    taken: dict[int, list[float]] = {size: [] for size in sizes}
-    for turn in range(20):
-        for size in sizes:
-            batch = Batch(
-                jnp.asarray(dataset.train.images[:size]), jnp.asarray(dataset.train.labels[:size])
-            )
-            begin = time.perf_counter()
-            jax.block_until_ready(step(train_state, batch))
-            if turn:  # the first compiles
-                taken[size].append(time.perf_counter() - begin)
-    return {size: float(np.median(times)) for size, times in taken.items()}
+
+    def step_of(size: int) -> Callable[[], Any]:
+        batch = Batch(*(jnp.asarray(array[:size]) for array in dataset.train[:2]))
+        return lambda: jax.block_until_ready(step(train_state, batch))
+
+    taken = alternate({str(size): step_of(size) for size in sizes}, 20)
+    return {size: float(np.median(taken[str(size)])) for size in sizes}
 
 
 # --- trainings
@@ -398,18 +395,10 @@ def train(
     return rows
 
 
-def best_rate(rows: Sequence[Mapping[str, Any]], when: str) -> float:
-    """The rate with the highest mean held-out accuracy; what diverged has none."""
-    groups: dict[float, list[float]] = {}
-    for row in rows:
-        groups.setdefault(row["rate"], []).append(row[f"held_out_accuracy_{when}"] or 0.0)
-    return max(groups, key=lambda rate: float(np.mean(groups[rate])))
-
-
 def at_best(rows: Sequence[Mapping[str, Any]], size: int, when: str) -> list[Mapping[str, Any]]:
     """The trainings of a size by plain SGD, at the rate that is best for it then."""
     mine = [row for row in rows if (row["optimizer"], row["size"]) == ("sgd", size)]
-    best = best_rate(mine, when)
+    best = best_rate(mine, f"held_out_accuracy_{when}")
     return [row for row in mine if row["rate"] == best]
 
 

@@ -1,0 +1,48 @@
+"""What several lessons choose and time in the same way."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+
+def best_rate(rows: Sequence[Mapping[str, Any]], metric: str = "held_out_accuracy") -> float:
+    """The learning rate with the highest mean of a metric over seeds.
+
+    Args:
+      rows: one per training, with ``rate`` and the metric; ``None``, of what diverged, counts as 0.
+      metric: an accuracy.
+
+    >>> rows = [{"rate": 0.1, "held_out_accuracy": 0.8}, {"rate": 1.0, "held_out_accuracy": None}]
+    >>> best_rate(rows)
+    0.1
+    """
+    groups: dict[float, list[float]] = {}
+    for row in rows:
+        groups.setdefault(row["rate"], []).append(row[metric] or 0.0)
+    return max(groups, key=lambda rate: sum(groups[rate]) / len(groups[rate]))
+
+
+def alternate(
+    calls: Mapping[str, Callable[[], Any]],
+    rounds: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, list[float]]:
+    """Times calls in turn, so that what else the machine does meets all of them.
+
+    Args:
+      calls: what is timed, by name. Each is called once before, uncounted.
+      rounds: how often.
+      clock: gives the time in seconds.
+
+    Returns:
+      By name, the seconds of each round.
+    """
+    for call in calls.values():
+        call()
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            begin = clock()
+            call()
+            times[name].append(clock() - begin)
+    return times
