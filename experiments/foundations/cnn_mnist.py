@@ -35,7 +35,7 @@ in six epochs is why this one has three. Biases are not counted as weights.
 import dataclasses
 import functools
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -66,7 +66,6 @@ from rote.tables import Column
 from rote.train import Result
 
 PADDINGS: dict[str, layers.Padding] = {"VALID": "VALID", "SAME": "SAME", "1": 1}
-SMOOTH, FIRST, SECOND = np.array([1, 2, 1]), np.array([-1, 0, 1]), np.array([1, -2, 1])
 FLOAT32 = 4
 """Bytes of a weight."""
 
@@ -449,79 +448,6 @@ def train(
 # --- what it learned
 
 
-def derivative(order: int, angle: float) -> np.ndarray:
-    r"""Sobel's derivative in a direction, ``[3, 3]``.
-
-    .. math::
-       D_\theta = \cos\theta\,D_x + \sin\theta\,D_y, \qquad
-       D_\theta^2 = \cos^2\theta\,D_{xx} + 2\cos\theta\sin\theta\,D_{xy} + \sin^2\theta\,D_{yy}
-
-    Args:
-      order: 0 (a blur), 1 (an edge) or 2 (a line).
-      angle: in degrees; 0 to the right, 90 upwards.
-    """
-    c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-    up = -FIRST  # rows are counted downwards
-    if order == 0:
-        return np.outer(SMOOTH, SMOOTH).astype(float)
-    if order == 1:
-        return c * np.outer(SMOOTH, FIRST) + s * np.outer(up, SMOOTH)
-    along, across = np.outer(SMOOTH, SECOND), np.outer(SECOND, SMOOTH)
-    return c**2 * along + 2 * c * s * np.outer(up, FIRST) + s**2 * across
-
-
-def candidates() -> list[tuple[str, int, np.ndarray]]:
-    """Kind, angle and ``[3, 3]`` of every derivative that a filter is compared with."""
-    return [
-        *(("blur", 0, sign * derivative(0, 0)) for sign in (1, -1)),
-        *(("edge", angle, derivative(1, angle)) for angle in range(0, 360, 5)),
-        *(
-            ("line", angle, sign * derivative(2, angle))
-            for sign in (1, -1)
-            for angle in range(0, 180, 5)
-        ),
-    ]
-
-
-def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """``[N, M]``: the cosine of the angle between filters ``[N, 3, 3]`` and ``[M, 3, 3]``."""
-    one, other = (each.reshape(len(each), -1) for each in (one, other))
-    one, other = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (one, other))
-    return one @ other.T
-
-
-class Match(NamedTuple):
-    """What a filter resembles.
-
-    Attributes:
-      kind: ``"blur"``, ``"edge"`` or ``"line"``.
-      angle: direction of the derivative, in degrees.
-      mask: ``[3, 3]``.
-      cosine: of the angle between the filter and the mask.
-    """
-
-    kind: str
-    angle: int
-    mask: np.ndarray
-    cosine: float
-
-    @property
-    def name(self) -> str:
-        """Kind and angle."""
-        return self.kind if self.kind == "blur" else f"{self.kind} {self.angle}°"
-
-
-def best_matches(filters: np.ndarray) -> list[Match]:
-    """The derivative that each filter of ``[N, 3, 3]`` matches best."""
-    known = candidates()
-    found = cosines(filters, np.stack([mask for _, _, mask in known]))
-    matches = []
-    for row in found:
-        kind, angle, mask = known[row.argmax()]
-        matches.append(Match(kind, angle, mask, float(row.max())))
-    return matches
-
-
 def first_filters(params: Any) -> np.ndarray:
     """``[N, 3, 3]``: the first layer's kernels, one per pair of channels."""
     kernel = np.asarray(params["block1"]["conv"]["kernel"])
@@ -534,7 +460,7 @@ def match_table(result: Result) -> list[dict[str, Any]]:
     rows = []
     for when, params in (("before", result.initial.params), ("after", result.params)):
         filters = first_filters(params)
-        found = best_matches(filters)
+        found = measure.match_derivatives(filters)
         share = {
             kind: float(np.mean([match.kind == kind for match in found]))
             for kind in ("blur", "edge", "line")
@@ -545,7 +471,7 @@ def match_table(result: Result) -> list[dict[str, Any]]:
                 "seed": result.run.init_seed,
                 **share,
                 "match": float(np.mean([match.cosine for match in found])),
-                "start": float(np.mean(np.diag(cosines(filters, start)))),
+                "start": float(np.mean(np.diag(measure.cosines(filters, start)))),
             }
         )
     return rows
@@ -554,7 +480,7 @@ def match_table(result: Result) -> list[dict[str, Any]]:
 def save_pictures(config: Config, out: cli.Job, result: Result, dataset: Dataset) -> None:
     """Filters with their best matches, by match; feature maps of three digits."""
     filters = first_filters(result.params)
-    found = best_matches(filters)
+    found = measure.match_derivatives(filters)
     order = sorted(range(len(found)), key=lambda i: -found[i].cosine)
     images, captions = [], []
     for part in (order[i : i + 8] for i in range(0, len(order), 8)):

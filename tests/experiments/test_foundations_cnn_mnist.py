@@ -47,31 +47,6 @@ def test_sizes(lesson):
     assert [rows[4][f"padding {name}"] for name in lesson.PADDINGS] == [13, 14, 14]
 
 
-def test_derivatives_are_those_of_polynomials(lesson):
-    y, x = np.mgrid[1:-2:-1, -1:2].astype(float)
-    for angle in (0, 35, 90, 160):
-        along = np.cos(np.radians(angle)) * x + np.sin(np.radians(angle)) * y
-        assert np.sum(lesson.derivative(0, angle)) == 16
-        # 8 and 4 are what Sobel's differences make of the derivatives 1 and 2 of u and u^2.
-        assert np.sum(lesson.derivative(1, angle) * along) == pytest.approx(8)
-        assert np.sum(lesson.derivative(2, angle) * along**2) == pytest.approx(8)
-        for order in (1, 2):
-            assert np.sum(lesson.derivative(order, angle)) == pytest.approx(0)
-
-
-def test_a_derivative_matches_itself(lesson):
-    filters = [3 * lesson.derivative(1, 215), -lesson.derivative(2, 40), -lesson.derivative(0, 0)]
-    found = lesson.best_matches(np.stack(filters))
-    assert [(match.kind, match.angle) for match in found] == [
-        ("edge", 215),
-        ("line", 40),
-        ("blur", 0),
-    ]
-    assert [match.cosine for match in found] == pytest.approx([1, 1, 1])
-    noise = np.random.default_rng(0).normal(size=(200, 3, 3))
-    assert max(match.cosine for match in lesson.best_matches(noise)) < 0.999
-
-
 def test_filters_are_cut_out_of_the_kernel(lesson):
     kernel = np.arange(3 * 3 * 1 * 4.0).reshape(3, 3, 1, 4)
     filters = lesson.first_filters({"block1": {"conv": {"kernel": kernel}}})

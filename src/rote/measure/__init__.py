@@ -2,6 +2,7 @@
 
 from rote.measure.curves import linear_r2, rise_time, time_to_share
 from rote.measure.examples import forgetting_counts, learned_epochs
+from rote.measure.filters import DerivativeMatch, cosines, derivative_filter, match_derivatives
 from rote.measure.landscape import AlongGradient, along_gradient
 from rote.measure.layers import array_norms, dead_units, layer_outputs, saturation
 from rote.measure.monitor import Watched, watch
@@ -9,15 +10,19 @@ from rote.measure.range_test import RangeTest, range_test
 
 __all__ = [
     "AlongGradient",
+    "DerivativeMatch",
     "RangeTest",
     "Watched",
     "along_gradient",
     "array_norms",
+    "cosines",
     "dead_units",
+    "derivative_filter",
     "forgetting_counts",
     "layer_outputs",
     "learned_epochs",
     "linear_r2",
+    "match_derivatives",
     "range_test",
     "rise_time",
     "saturation",
