@@ -248,7 +248,7 @@ def test_a_run_is_recorded_resolved_and_found_again(capsys: pytest.CaptureFixtur
     assert out.summary["seeds"] == [3, 4]
     assert [run["label"] for run in out.runs()] == ["seed 3", "seed 4"]
     assert first.splitlines()[0] == "corruptions (0.0, 1.0)"
-    assert str(folder) in first
+    assert re.search(rf"^took \d+(\.\d)? s; everything else: {folder}$", first, re.MULTILINE)
 
     same = [
         ["--seeds", "3", "4"],
@@ -306,7 +306,7 @@ def test_checkpoint_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> N
     )
 
 
-def test_resume_takes_the_configuration_of_the_run() -> None:
+def test_resume_takes_the_configuration_of_the_run(capsys: pytest.CaptureFixture[str]) -> None:
     seen: list[Config] = []
 
     def look(config: Config, out: Job) -> None:
@@ -318,6 +318,7 @@ def test_resume_takes_the_configuration_of_the_run() -> None:
     assert exit_code("--out", "here", "--resume", "--max-epochs", "9", run=look) == 0
     assert seen == [Config(seeds=(4,), corruptions=(0.5,), max_epochs=9)]
     assert RunDir.open("here").config["max_epochs"] == 9
+    assert "s since it was last continued; everything else: here" in capsys.readouterr().out
     assert exit_code("--out", "here", "--resume", run=look) == 0, "it is there already"
     assert len(seen) == 1
 

@@ -197,6 +197,21 @@ def test_an_unfinished_run_is_continued(tmp_path: Path) -> None:
     assert "mapping" not in out.env
 
 
+def test_the_time_of_the_last_session(tmp_path: Path) -> None:
+    out = create(tmp_path / "run")
+    env = json.loads((out.folder / "env.json").read_text())
+    env["started"] = "2026-01-02T03:04:05+00:00"
+    (out.folder / "env.json").write_text(json.dumps(env))
+    out.finish("the table")
+    summary = json.loads((out.folder / "summary.json").read_text())
+    for finished, seconds in (
+        ("2026-01-02T03:04:05+00:00", 1),
+        ("2026-01-02T04:04:06+00:00", 3601),
+    ):
+        (out.folder / "summary.json").write_text(json.dumps({**summary, "finished": finished}))
+        assert out.seconds == seconds
+
+
 def test_an_unfinished_run_that_saved_nothing_begins_anew(tmp_path: Path) -> None:
     out = create(tmp_path / "run")
     out.log({"run": 0, "epoch": 0})

@@ -30,7 +30,7 @@ Left open by the course: net and data; momentum (0.9), the factors of decay and 
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -99,8 +99,9 @@ def run(config: Config, out: cli.Job) -> None:
     """Tests the range, trains the schedules over the grid; leaves tables and figures."""
     dataset = data.load(config.dataset, num_train=config.num_train)
     tests = {seed: range_of(config, dataset, seed) for seed in config.seeds}
-    save_range_tests(out, config, tests)
-    rows = train(config, dataset, out, {seed: test.chosen for seed, test in tests.items()})
+    chosen = {seed: choice_of(seed, test) for seed, test in tests.items()}
+    save_range_tests(out, config, tests, list(chosen.values()))
+    rows = train(config, dataset, out, chosen)
 
     constant = [row for row in rows if row["schedule"] == "constant"]
     by_rate = tables.summarize(
@@ -127,7 +128,7 @@ def run(config: Config, out: cli.Job) -> None:
         by="schedule",
         log=("rate",),
         markers=True,
-        marks={"": [test.chosen for test in tests.values()]},
+        marks={"": list(chosen.values())},
         caption="dashed: chosen by the range test, one line per seed",
         title=f"A plain grid: {config.model} on {dataset.name}, {config.max_epochs} epochs",
     )
@@ -159,7 +160,7 @@ def run(config: Config, out: cli.Job) -> None:
         title=f"Schedules: {config.model} on {dataset.name}",
     )
     out.save_figure("schedules", figure)
-    found = [test.chosen for test in tests.values()]
+    found = list(chosen.values())
     median = float(np.median(found))
     factor = max(median / best["constant"], best["constant"] / median)
     said = (
@@ -194,14 +195,30 @@ def range_of(config: Config, dataset: Dataset, seed: int) -> RangeTest:
     )
 
 
-def save_range_tests(out: cli.Job, config: Config, tests: Mapping[int, RangeTest]) -> None:
+def choice_of(seed: int, test: RangeTest) -> float:
+    """The rate that a range test chose.
+
+    Raises:
+      InputError: if it chose none.
+    """
+    if test.chosen is None:
+        raise InputError(
+            f"seed {seed}: the loss does not fall in the range test by more than it scatters, so "
+            "that no rate can be chosen; try a larger batch_size or another model"
+        )
+    return test.chosen
+
+
+def save_range_tests(
+    out: cli.Job, config: Config, tests: Mapping[int, RangeTest], chosen: Sequence[float]
+) -> None:
     """The losses of a seed's range test, raw and smoothed, and what all seeds chose."""
     first = next(iter(tests.values()))
     figure = viz.range_test(
         first.rates,
         first.losses,
         first.smoothed,
-        marks=[test.chosen for test in tests.values()],
+        marks=chosen,
         caption="one seed's losses; dashed: the steepest descent, one line per seed",
         title=f"Range test: {config.model} on {config.dataset}",
     )

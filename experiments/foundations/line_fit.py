@@ -2,15 +2,16 @@
 
 Claim: two points give a slope at once, and a bad one where there is noise; gradient descent on the
 squared error ends at the closed form, and its steps shrink with the slope of the cost; on the
-absolute error they do not shrink, so that it ends by jumping to and fro; where a cost has several
-valleys, the start decides where descent ends.
+absolute error they do not go to 0, so that it ends by jumping to and fro about the minimum; where a
+cost has several valleys, the start decides where descent ends.
 
 Source: least squares as in any course (Bishop, Pattern Recognition and Machine Learning, 2006,
 section 3.1; Nielsen, Neural Networks and Deep Learning, 2015, chapter 1, for descent).
 
 Expected: |descent - closed form| below 1e-4 in both parameters on the squared error. On a
 quadratic cost the distance to the minimum shrinks by one factor per step and so does the step; on
-the absolute error the step keeps its length until points change sides.
+the absolute error the step keeps its length until points change sides. Each is measured to its
+own minimum: least squares in closed form, least absolute deviations by linear programming.
 
   squared   C(a, b) = mean_i (a x_i + b - y_i)^2 / 2, from any start
   absolute  C(a, b) = mean_i |a x_i + b - y_i|
@@ -31,6 +32,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import scipy.optimize
 
 from rote import cli, losses, tables, viz
 from rote.core import InputError
@@ -91,7 +93,7 @@ def run(config: Config, out: cli.Job) -> None:
     table, steps = [], []
     for seed in config.seeds:
         x, y, start = draw(config, seed)
-        closed = np.linalg.lstsq(np.stack([x, np.ones_like(x)], 1), y, rcond=None)[0]
+        goals = {"squared": least_squares(x, y), "absolute": least_absolute(x, y)}
         two = two_points(x, y)
         paths = {}
         for name, cost in (("squared", squared), ("absolute", absolute)):
@@ -111,17 +113,16 @@ def run(config: Config, out: cli.Job) -> None:
         table.append(
             {
                 "seed": seed,
-                "slope": float(closed[0]),
+                "slope": float(goals["squared"][0]),
                 "two_points": float(two[0]),
-                "squared": float(np.abs(paths["squared"][-1] - closed).max()),
-                "absolute": float(np.abs(paths["absolute"][-1] - closed).max()),
+                **{name: float(np.abs(paths[name][-1] - goals[name]).max()) for name in paths},
                 "shrinks_squared": shrinks(paths["squared"]),
                 "shrinks_absolute": shrinks(paths["absolute"]),
             }
         )
         if seed == config.seeds[0]:
-            out.save_figure("fit", picture_of_fit(x, y, two, closed, config))
-            out.save_figure("path", picture_of_path(x, y, start, closed, paths))
+            out.save_figure("fit", picture_of_fit(x, y, two, goals["squared"], config))
+            out.save_figure("path", picture_of_path(x, y, start, goals, paths))
     figure = viz.lines(
         steps,
         x="step",
@@ -139,7 +140,7 @@ def run(config: Config, out: cli.Job) -> None:
         {
             "slope, closed form": Column("slope", 3),
             "slope, two points": Column("two_points", 3),
-            "descent - closed form, squared": Column("squared", 7),
+            "from the minimum, squared": Column("squared", 7),
             "absolute": Column("absolute", 4),
             "last step / first, squared": Column("shrinks_squared", 7),
             "last / first, absolute": Column("shrinks_absolute", 4),
@@ -160,6 +161,27 @@ def draw(config: Config, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     x = random.uniform(-1, 2, config.num_points)
     y = config.slope * x + config.intercept + config.noise * random.normal(size=len(x))
     return x, y, np.array([-1.5, 2.5]) + random.uniform(-0.5, 0.5, 2)
+
+
+def least_squares(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """``[2]``: the minimum of ``squared``."""
+    return np.linalg.lstsq(np.stack([x, np.ones_like(x)], 1), y, rcond=None)[0]
+
+
+def least_absolute(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """``[2]``: a minimum of ``absolute``, by linear programming.
+
+    Of ``mean t`` over ``a``, ``b`` and ``t [n]`` under ``-t <= a x + b - y <= t``.
+    """
+    n = len(x)
+    line, eye = np.stack([x, np.ones(n)], 1), np.eye(n)
+    found = scipy.optimize.linprog(
+        np.r_[0, 0, np.full(n, 1 / n)],
+        np.block([[line, -eye], [-line, -eye]]),
+        np.r_[y, -y],
+        bounds=(None, None),
+    )
+    return found.x[:2]
 
 
 def two_points(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -206,12 +228,13 @@ def picture_of_path(
     x: np.ndarray,
     y: np.ndarray,
     start: np.ndarray,
-    closed: np.ndarray,
+    goals: dict[str, np.ndarray],
     paths: dict[str, np.ndarray],
 ) -> Any:
-    """Both costs around the closed form, with the ways of descent."""
-    reach = 1.2 * np.abs(start - closed).max()
-    a, b = (np.linspace(center - reach, center + reach, 121) for center in closed)
+    """Both costs around the least-squares line, with the ways of descent."""
+    center = goals["squared"]
+    reach = 1.2 * np.abs(start - center).max()
+    a, b = (np.linspace(middle - reach, middle + reach, 121) for middle in center)
     grid = np.stack(np.meshgrid(a, b), axis=-1).reshape(-1, 2)
     surfaces = {}
     for name, cost in (("squared", squared), ("absolute", absolute)):
@@ -222,7 +245,7 @@ def picture_of_path(
         surfaces,
         named,
         names=("slope a", "intercept b"),
-        goal=[float(value) for value in closed],
+        goals={f"{name} error": goal.tolist() for name, goal in goals.items()},
         title="Descent on the cost of a line",
     )
 

@@ -38,7 +38,7 @@ import jax.numpy as jnp
 from rote import Model, cli, data, layers, measure, optim, tables, viz
 from rote.combinators import serial
 from rote.core import Dataset, InputError, unknown_name
-from rote.measure.monitor import MAGNITUDES, Watched
+from rote.measure import Watched
 from rote.studies import zhang2017
 from rote.studies.config import check_list, check_positive
 from rote.tables import Column
@@ -118,7 +118,6 @@ def run(config: Config, out: cli.Job) -> None:
             if seed == config.seeds[0]:
                 figure = viz.dashboard(
                     **watched._asdict(),
-                    edges=MAGNITUDES,
                     findings=findings,
                     title=f"fault: {fault}; {config.dataset}, {config.depth} hidden layers",
                 )
@@ -154,7 +153,7 @@ def watch(config: Config, fault: str, dataset: Dataset, seed: int) -> Watched:
         seed=seed,
         batch_size=config.batch_size,
         transform=as_stored if fault == "raw data" else whitened(dataset.image_shape),
-        learning_rate=lambda step: config.learning_rate,
+        learning_rate=config.learning_rate,
         steps=config.steps,
         every=max(1, config.steps // 20),
     )

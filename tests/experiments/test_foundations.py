@@ -52,6 +52,18 @@ def test_steps_on_the_absolute_error_keep_their_length(experiment):
     )
 
 
+def test_the_least_absolute_line_goes_through_two_points_and_no_such_line_is_better(experiment):
+    module = experiment("foundations/line_fit")
+    x, y, _ = (array.astype(np.float32) for array in module.draw(module.Config(num_points=15), 0))
+    found = module.absolute(module.least_absolute(x, y), x, y)
+    costs = [
+        module.absolute(module.two_points(x[[i, j]], y[[i, j]]), x, y)
+        for i in range(15)
+        for j in range(i)
+    ]
+    assert found == pytest.approx(min(costs), abs=1e-6)
+
+
 # --- neuron
 
 

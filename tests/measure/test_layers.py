@@ -85,11 +85,15 @@ def test_norms_of_a_tree():
     found = {path: float(norm) for path, norm in measure.array_norms(tree).items()}
     assert found == {"a/bias": 0, "a/kernel": 6, "b": 5}
     assert measure.array_norms(jnp.full(4, 300.0, jnp.float16))[""] == 600  # 4e4 squared is no half
+    assert measure.array_norms({"count": jnp.array(3), "rate": -2.0}) == {"count": 3, "rate": 2}
 
 
 def test_dead_units_are_the_same_for_every_example():
     images = jnp.zeros((2, 3, 3, 4)).at[1, 2, 2, 0].set(1).at[..., 1].set(5)
     assert measure.dead_units(images) == 0.75
+    border = jnp.zeros((2, 3, 3, 1)).at[:, 0].set(1)  # places differ, examples do not
+    assert measure.dead_units(border) == 1
+    assert measure.dead_units(jnp.full((2, 3), jnp.nan)) == 1
     with pytest.raises(InputError, match="at least two examples"):
         measure.dead_units(images[:1])
 
@@ -101,7 +105,17 @@ def test_dead_units_are_the_same_for_every_example():
         (jax.nn.sigmoid, [0.0, 5.0, -7.0, 4.0], 0.25),  # 0.4 % of a slope at 7, 2.7 % at 5
         (jnp.tanh, [0.0, 2.9, 3.1, -4.0], 0.5),  # 1 - tanh^2 is 0.01 at 2.993
         (lambda x: x, [-100.0, 100.0], 0),
+        (jnp.sign, [-1.0, 1.0], 1),
     ],
 )
 def test_saturation_by_hand(function, inputs, share):
     assert measure.saturation(function, jnp.array(inputs)) == share
+
+
+def test_saturation_of_what_is_no_activation():
+    assert jnp.isnan(measure.saturation(jnp.tanh, jnp.array([0.0, jnp.nan])))
+    with pytest.raises(InputError, match=r"share: 50; expected a number in \(0, 1\]"):
+        measure.saturation(jnp.tanh, X, share=50)
+    for inputs in (jnp.arange(3), jnp.zeros(0)):
+        with pytest.raises(InputError, match="expected floating-point numbers"):
+            measure.saturation(jnp.tanh, inputs)

@@ -10,6 +10,7 @@ from rote import layers, measure, models, optim, transforms, viz
 from rote.combinators import serial
 from rote.core import InputError
 from rote.measure.monitor import MAGNITUDES, magnitudes
+from rote.measure.range_test import judge
 
 SCALE = transforms.unit_scale()
 DIGITS = rote.load("digits", num_train=200)
@@ -80,10 +81,29 @@ def test_every_fault_has_its_finding():
         head=layers.dense(10),
     )
     (found,) = watch(dead).findings()
-    assert found == "layer relu is dead: 100 % of its units at step 7, and 1 more layers"
+    assert found == (
+        "layer relu is dead from step 0 on: 100 % of its units at step 7, and 1 more layers"
+    )
     assert watch(net, optim.sgd(0.0)).findings() == ["nothing is updated: every update is 0"]
     far = watch(net, optim.sgd(1e6)).findings()
     assert any(line.startswith("the training explodes: an update of norm") for line in far)
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.1])
+def test_a_start_at_zero_is_no_explosion(rate):
+    zeros = layers.Init(jax.nn.initializers.zeros, lambda n: jax.nn.initializers.zeros)
+    net = serial(flatten=layers.flatten(), head=layers.dense(10, init=zeros))
+    watched = watch(net, optim.momentum(rate), every=1)
+    assert watched.norms("update")[0] > watched.norms("parameter")[0] == 0
+    assert watched.findings() == []
+
+
+def test_random_layers_have_their_place():
+    parts = [layers.flatten(), layers.dense(8), layers.dropout(0.5), layers.dense(10)]
+    names = ["flatten", "hidden", "drop", "head"]
+    watched = watch(serial(**dict(zip(names, parts, strict=True))), steps=1, learning_rate=0.1)
+    assert [row["layer"] for row in watched.layers] == names
+    assert watched.steps[0]["learning_rate"] == 0.1
 
 
 def test_a_training_without_a_finite_loss_ends():
@@ -104,20 +124,22 @@ def test_magnitudes_count_every_entry():
 def test_bad_numbers():
     with pytest.raises(InputError, match="steps: 0; expected at least 1"):
         watch(models.mlp((), num_classes=10), steps=0)
+    with pytest.raises(InputError, match="batch_size: 1; expected at least 2"):
+        watch(models.mlp((), num_classes=10), batch_size=1)
     with pytest.raises(InputError, match="batch_size: 201 of 200 examples"):
         watch(models.mlp((), num_classes=10), batch_size=201)
 
 
 def test_the_dashboard_shows_layers_in_their_order_and_findings():
     watched = watch(models.mlp((4, 4), num_classes=10), optim.sgd(0.0))
-    figure = viz.dashboard(**watched._asdict(), edges=MAGNITUDES, findings=watched.findings())
+    figure = viz.dashboard(**watched._asdict(), findings=watched.findings())
     assert "nothing is updated" in figure.get_suptitle()
     figure.canvas.draw()
     titles = [ax.get_title(loc="left") for ax in figure.findobj(lambda a: hasattr(a, "get_title"))]
     kernels = [title for title in titles if title.endswith("kernel")]
     assert kernels == ["hidden1/dense/kernel", "hidden2/dense/kernel", "head/kernel"]
     with pytest.raises(InputError, match="no step was looked at"):
-        viz.dashboard(inputs={}, steps=[], layers=[], arrays=[], edges=MAGNITUDES)
+        viz.dashboard(inputs={}, steps=[], layers=[], arrays=[], edges=watched.edges)
 
 
 # --- range test
@@ -130,8 +152,21 @@ def test_the_rates_grow_and_the_choice_is_on_the_slope():
     )
     np.testing.assert_allclose(found.rates[1:] / found.rates[:-1], (1e8) ** (1 / 79))
     assert found.rates[0] == 1e-7 and len(found.rates) == len(found.losses) <= 80
+    assert found.chosen is not None
     before, after = (found.smoothed[found.rates < x].min() for x in (found.chosen, np.inf))
     assert after < before and 1e-3 < found.chosen < 1
+
+
+def test_the_choice_is_before_the_loss_blows_up():
+    for net, make in (
+        (models.mlp((64,), num_classes=10), optim.sgd),
+        (models.cnn((8,), num_classes=10), optim.adam),
+    ):
+        for seed in (0, 1):
+            found = measure.range_test(
+                net, make, DIGITS, seed=seed, batch_size=50, transform=SCALE, steps=100
+            )
+            assert 1e-4 < found.chosen < found.rates[found.smoothed.argmin()]
 
 
 def test_the_first_losses_are_those_of_a_training_that_hardly_moves():
@@ -142,6 +177,19 @@ def test_the_first_losses_are_those_of_a_training_that_hardly_moves():
     still = watch(net, optim.sgd(0.0), seed=5, steps=10)
     expected = [row["loss"] for row in still.steps]
     np.testing.assert_allclose(found.losses, expected, rtol=1e-4)
+    assert found.chosen is None
+
+
+def test_what_does_not_fall_gives_no_choice():
+    rates = np.logspace(-7, 1, 200)
+    decades = np.log10(rates)
+    scatter = 0.1 * np.random.default_rng(0).normal(size=200)
+    for losses in (np.full(200, 2.3), 2.3 + scatter, np.exp(decades)):
+        assert judge(rates, losses).chosen is None
+    # A cliff behind the minimum, where the loss swings, is not on the way to it.
+    swings = 2 - np.exp(-((decades + 2) ** 2)) + 2 * (decades > 0) * np.sin(20 * decades)
+    swings[decades > 0] += 3
+    assert -3.2 < np.log10(judge(rates, swings).chosen) < -2.2
 
 
 def test_a_range_test_ends_where_the_loss_does():
@@ -162,11 +210,13 @@ def test_a_range_test_ends_where_the_loss_does():
         ({"lowest": 20}, "rates from 20 to 10"),
         ({"steps": 9}, "9 steps; expected at least 10"),
         ({"batch_size": 0}, "batch_size: 0 of 200"),
+        ({"make": optax.sgd(0.1)}, "an optimizer that has its rate already"),
     ],
 )
 def test_bad_range_tests(options, message):
     net = models.mlp((), num_classes=10)
+    options = dict(options)
+    make = options.pop("make", optim.sgd)
+    usual = {"seed": 0, "batch_size": 50, "transform": SCALE}
     with pytest.raises(InputError, match=message):
-        measure.range_test(
-            net, optim.sgd, DIGITS, **{"seed": 0, "batch_size": 50, "transform": SCALE, **options}
-        )
+        measure.range_test(net, make, DIGITS, **usual | options)

@@ -84,7 +84,9 @@ def test_descent_paths_need_a_surface_each():
     side = np.linspace(-1, 1, 5)
     surface = (side, side, 1 + np.add.outer(side**2, side**2))
     path = np.array([[0.5, 0.5], [0.0, 0.1]])
-    (ax,) = viz.descent_paths({"bowl": surface}, {"bowl": {"sgd": path}}, goal=[0.0, 0.0]).axes
+    (ax,) = viz.descent_paths(
+        {"bowl": surface}, {"bowl": {"sgd": path}}, goals={"bowl": [0.0, 0.0]}
+    ).axes
     np.testing.assert_array_equal(ax.lines[0].get_xydata(), path)
     assert tuple(ax.lines[-1].get_xydata()[0]) == (0, 0)
     with pytest.raises(InputError, match="expected the same"):

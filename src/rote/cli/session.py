@@ -13,6 +13,7 @@ from rote import backend
 from rote.cli.config import Config
 from rote.cli.interrupt import Signals
 from rote.cli.launch import Job, Launch
+from rote.cli.wording import duration
 from rote.core import InputError
 from rote.record import Claim, RunDir
 
@@ -105,7 +106,8 @@ def _end(out: RunDir) -> int:
     print(out.summary["text"])
     for figure in out.figures():
         print(f"figure: {figure} (and .svg)")
-    print(f"everything else: {out.folder}")
+    since = " since it was last continued" if "earlier" in out.env else ""
+    print(f"took {duration(out.seconds)}{since}; everything else: {out.folder}")
     diverged = [ended for ended in out.runs() if ended["status"] == "diverged"]
     for ended in diverged:
         print(f"diverged: {ended['label']}: {ended['error']}", file=sys.stderr)

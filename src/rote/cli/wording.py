@@ -17,16 +17,16 @@ def describe_cost(event: Started) -> str:
     if event.groups:
         return (
             f"{event.num_runs} runs in {len(event.groups)} groups ({event.mapping}); at most "
-            f"{_duration(event.max_seconds)} for {event.epochs_left:,} epochs "
-            f"(compiled in {_duration(event.compile_seconds)})"
+            f"{duration(event.max_seconds)} for {event.epochs_left:,} epochs "
+            f"(compiled in {duration(event.compile_seconds)})"
         )
     if not event.epochs_left:
         return f"{event.mapping}; nothing is left to train"
     return (
-        f"{event.mapping}; at most {_duration(event.max_seconds)} for {event.epochs_left:,} "
-        f"epochs of {event.steps_per_epoch} steps ({_duration(event.seconds_per_step)} a step, "
-        f"{_duration(event.seconds_per_evaluation)} an evaluation, "
-        f"compiled in {_duration(event.compile_seconds)})"
+        f"{event.mapping}; at most {duration(event.max_seconds)} for {event.epochs_left:,} "
+        f"epochs of {event.steps_per_epoch} steps ({duration(event.seconds_per_step)} a step, "
+        f"{duration(event.seconds_per_evaluation)} an evaluation, "
+        f"compiled in {duration(event.compile_seconds)})"
     )
 
 
@@ -73,7 +73,12 @@ def numbers(row: Row) -> str:
     )
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time in the unit that suits it.
+
+    >>> duration(0.012), duration(4.31), duration(200), duration(7000)
+    ('12 ms', '4.3 s', '3.3 min', '1.9 h')
+    """
     sizes = {"days": 86400, "h": 3600, "min": 60, "s": 1, "ms": 1e-3}
     unit = next((unit for unit, size in sizes.items() if seconds >= size), "ms")
     amount = seconds / sizes[unit]

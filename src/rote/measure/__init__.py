@@ -4,8 +4,9 @@ from rote.measure.curves import linear_r2, rise_time, time_to_share
 from rote.measure.examples import forgetting_counts, learned_epochs
 from rote.measure.filters import DerivativeMatch, cosines, derivative_filter, match_derivatives
 from rote.measure.landscape import AlongGradient, along_gradient
-from rote.measure.layers import array_norms, dead_units, layer_outputs, saturation
+from rote.measure.layers import dead_units, layer_outputs, saturation
 from rote.measure.monitor import Watched, watch
+from rote.measure.norms import array_norms
 from rote.measure.range_test import RangeTest, range_test
 
 __all__ = [

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from rote.core import Params
+from rote.measure.norms import global_norm
 
 
 class AlongGradient(NamedTuple):
@@ -42,7 +43,8 @@ def along_gradient(
       step_sizes: ``[S]``, positive.
 
     Returns:
-      The losses and changes of the gradient, with Euclidean norms over all parameters.
+      The losses and changes of the gradient, with Euclidean norms over all parameters, summed
+      in float32 or wider.
 
     Reference:
       Santurkar et al. 2018, How does batch normalization help optimization?, section 3.1 and Fig.
@@ -57,12 +59,8 @@ def along_gradient(
     def at(step_size: jax.Array) -> AlongGradient:
         there = jax.tree.map(lambda w, g: w - step_size.astype(w.dtype) * g, params, gradient)
         value, other = jax.value_and_grad(loss)(there)
-        change = _norm(jax.tree.map(jnp.subtract, other, gradient))
-        moved = _norm(jax.tree.map(jnp.subtract, there, params))
+        change = global_norm(jax.tree.map(jnp.subtract, other, gradient))
+        moved = global_norm(jax.tree.map(jnp.subtract, there, params))
         return AlongGradient(value, change, change / moved)
 
     return lax.map(at, jnp.asarray(step_sizes))
-
-
-def _norm(tree: Params) -> jax.Array:
-    return jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(tree)))

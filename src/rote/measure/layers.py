@@ -1,6 +1,5 @@
-"""What goes on inside a net: the outputs of its layers, the sizes of its arrays."""
+"""What goes on inside a net: the outputs of its layers, dead units, saturation."""
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -84,43 +83,18 @@ def layer_outputs(
     return dict(zip(named, values, strict=True))
 
 
-def array_norms(tree: Any) -> dict[str, jax.Array]:
-    """The Euclidean norm of every array of a tree: of parameters, a gradient or an update.
-
-    Squares are summed in float32 or wider.
-
-    Args:
-      tree: any pytree of arrays.
-
-    Returns:
-      ``{path: norm}``, with paths such as ``"hidden1/dense/kernel"``.
-
-    >>> norms = array_norms({"hidden": {"bias": jnp.array([3.0, 4.0])}})
-    >>> {path: float(norm) for path, norm in norms.items()}
-    {'hidden/bias': 5.0}
-    """
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="/"): _norm(leaf)
-        for path, leaf in jax.tree.leaves_with_path(tree)
-    }
-
-
-def _norm(array: jax.Array) -> jax.Array:
-    wide = array.dtype if jnp.finfo(array.dtype).bits > 32 else jnp.float32
-    return jnp.linalg.norm(jnp.ravel(array).astype(wide))
-
-
 def dead_units(outputs: jax.Array) -> jax.Array:
     """The share of units whose output is the same whatever the input.
 
     After a ReLU these are the units that are off for every example; the definition asks for no
-    particular activation. A unit is a channel: its outputs are those of all examples and places.
+    particular activation. A unit is a channel; it is dead where no place of it tells any two
+    examples apart, though places may differ from one another, as they do at a zero-padded border.
 
     Args:
       outputs: ``[B, ..., C]``, of one layer, for examples that differ.
 
     Returns:
-      A scalar in [0, 1].
+      A scalar in [0, 1]. A unit that puts out NaN for every example is dead.
 
     Raises:
       InputError: for fewer than two examples, where nothing can differ.
@@ -133,8 +107,8 @@ def dead_units(outputs: jax.Array) -> jax.Array:
             f"dead_units: outputs of shape {outputs.shape}; expected [B, ..., C] with at least two "
             "examples, because a dead unit is one that does not tell them apart"
         )
-    axes = tuple(range(outputs.ndim - 1))
-    return jnp.mean(jnp.max(outputs, axes) == jnp.min(outputs, axes))
+    differs = jnp.max(outputs, 0) > jnp.min(outputs, 0)
+    return 1 - jnp.mean(jnp.any(differs, tuple(range(differs.ndim - 1))))
 
 
 def saturation(
@@ -142,8 +116,8 @@ def saturation(
 ) -> jax.Array:
     """The share of inputs at which an activation hardly has a slope.
 
-    Counted are the inputs with ``|f'(x)| < share * sup |f'|``; the sup is taken over a grid from
-    -10 to 10. For ReLU these are the inputs that it blocks.
+    Counted are the inputs with ``|f'(x)| < share * sup |f'|`` or ``f'(x) = 0``; the sup is taken
+    over a grid from -10 to 10. For ReLU these are the inputs that it blocks; for a threshold, all.
 
     Args:
       function: an activation, element by element, such as ``jax.nn.sigmoid``.
@@ -151,7 +125,11 @@ def saturation(
       share: of the largest slope, in (0, 1].
 
     Returns:
-      A scalar in [0, 1].
+      A scalar in [0, 1]; NaN where a slope is.
+
+    Raises:
+      InputError: if the inputs are not floating-point numbers, there are none, or ``share`` is not
+        such a number.
 
     Reference:
       LeCun, Bottou, Orr and Mueller 1998, Efficient BackProp, section 4.4; Glorot and Bengio 2010.
@@ -159,10 +137,17 @@ def saturation(
     >>> float(saturation(jnp.tanh, jnp.array([0.0, -9.0, 9.0, 1.0])))
     0.5
     """
-    slope = functools.partial(_slopes, function)
+    if not 0 < share <= 1:
+        raise InputError(f"share: {share}; expected a number in (0, 1]")
+    if not jnp.issubdtype(inputs.dtype, jnp.floating) or not inputs.size:
+        raise InputError(
+            f"inputs: {inputs.dtype}, shape {inputs.shape}; expected floating-point numbers"
+        )
+
+    def slope(x: jax.Array) -> jax.Array:
+        return jnp.abs(jax.vmap(jax.grad(function))(jnp.ravel(x)))
+
     largest = jnp.max(slope(jnp.linspace(-10, 10, 2001, dtype=inputs.dtype)))
-    return jnp.mean(slope(inputs) < share * largest)
-
-
-def _slopes(function: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:
-    return jnp.abs(jax.vmap(jax.grad(function))(jnp.ravel(x)))
+    found = slope(inputs)
+    flat = (found < share * largest) | (found == 0)
+    return jnp.mean(jnp.where(jnp.isnan(found), jnp.nan, flat.astype(jnp.float32)))

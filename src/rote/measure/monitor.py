@@ -9,9 +9,9 @@ import numpy as np
 import optax
 
 from rote.core import Batch, Dataset, InputError, Model, Params
-from rote.measure.first_steps import batches, net_input, start
-from rote.measure.layers import array_norms, dead_units, layer_outputs
-from rote.summary import summary
+from rote.measure.first_steps import batches, start
+from rote.measure.layers import dead_units, layer_outputs
+from rote.measure.norms import array_norms
 from rote.train import TrainState, cross_entropy, make_forward, make_step
 from rote.train.step import Loss, Transform
 
@@ -37,21 +37,23 @@ class Watched(NamedTuple):
       layers: a row per step looked at and layer: ``step``, ``layer``, ``mean``, ``std``, ``low``,
         ``high``, ``dead`` of its outputs; see ``layer_outputs``.
       arrays: a row per step looked at, array and kind (``KINDS``): ``step``, ``array``, ``kind``,
-        ``norm``, and ``histogram``, the ``[48]`` counts of absolute values between ``MAGNITUDES``.
+        ``norm``, and ``histogram``, the ``[48]`` counts of absolute values between ``edges``.
+      edges: ``[49]``, in powers of ten.
     """
 
     inputs: dict[str, np.ndarray]
     steps: list[dict[str, Any]]
     layers: list[dict[str, Any]]
     arrays: list[dict[str, Any]]
+    edges: np.ndarray = MAGNITUDES
 
     def findings(self) -> list[str]:
         """What is wrong, in a line each; by fixed rules, hence no proof that all is well.
 
         The input is not normalised (root mean square above 10); a layer is dead (nine tenths of its
         units tell no examples apart), of which the first is named; a step is larger than the
-        parameters that it changes, both as one vector, so that little is left of what was there;
-        nothing is updated; the loss is not finite.
+        parameters that it changes, both as one vector, so that little is left of what was there,
+        and the loss has more than doubled by then; nothing is updated; the loss is not finite.
         """
         found = []
         size = float(np.sqrt(np.mean(np.square(self.inputs["transformed"], dtype=np.float64))))
@@ -60,15 +62,22 @@ class Watched(NamedTuple):
         last = self.layers[-1]["step"]
         dead = [row for row in self.layers if row["step"] == last and row["dead"] >= MOST_DEAD]
         if dead:
+            first = dead[0]
+            since = last
+            for row in reversed([row for row in self.layers if row["layer"] == first["layer"]]):
+                if row["dead"] < MOST_DEAD:
+                    break
+                since = row["step"]
             others = f", and {len(dead) - 1} more layers" if len(dead) > 1 else ""
             found.append(
-                f"layer {dead[0]['layer']} is dead: {100 * dead[0]['dead']:.0f} % of its units at "
-                f"step {last}{others}"
+                f"layer {first['layer']} is dead from step {since} on: {100 * first['dead']:.0f} % "
+                f"of its units at step {last}{others}"
             )
         norms = {kind: self.norms(kind) for kind in KINDS}
         for step, update in norms["update"].items():
             before = norms["parameter"][step]
-            if not update <= before:
+            losses = [row["loss"] for row in self.steps if row["step"] <= step + 1]
+            if not update <= before and not max(losses) <= 2 * losses[0]:
                 found.append(
                     f"the training explodes: an update of norm {update:.3g} on parameters of norm "
                     f"{before:.3g} at step {step}, from a gradient of {norms['gradient'][step]:.3g}"
@@ -99,7 +108,7 @@ def watch(
     batch_size: int,
     transform: Transform,
     loss_fn: Loss = cross_entropy,
-    learning_rate: optax.Schedule | None = None,
+    learning_rate: optax.ScalarOrSchedule | None = None,
     steps: int = 100,
     every: int = 5,
 ) -> Watched:
@@ -113,20 +122,24 @@ def watch(
       batch_size: examples per step.
       transform: from stored images to the net's input.
       loss_fn: per-example loss.
-      learning_rate: the schedule inside ``optimizer``, to be shown.
+      learning_rate: the rate or schedule inside ``optimizer``, to be shown.
       steps: how many; the training ends before, where the loss is not finite.
       every: how often layers and arrays are looked at; the first and the last step always are.
 
     Raises:
       InputError: if a number cannot be used.
     """
-    for name, value in (("steps", steps), ("every", every)):
-        if value < 1:
-            raise InputError(f"{name}: {value}; expected at least 1")
+    for name, value, least in (
+        ("steps", steps, 1),
+        ("every", every, 1),
+        ("batch_size", batch_size, 2),
+    ):
+        if value < least:
+            raise InputError(f"{name}: {value}; expected at least {least}")
     step = jax.jit(make_step(model, optimizer, loss_fn, transform=transform))
-    look = jax.jit(_make_look(model, loss_fn, transform))
+    paths: list[str] = []
+    look = jax.jit(_make_look(model, loss_fn, transform, paths))
     train_state = start(model, optimizer, dataset, seed=seed, transform=transform)
-    paths = [row.path for row in summary(model, net_input(dataset, transform)).rows]
 
     def place(layer: str) -> int:
         """Its place in the order of computing, which a dict that leaves jit has lost."""
@@ -136,8 +149,14 @@ def watch(
     for number, batch in enumerate(batches(dataset, seed=seed, batch_size=batch_size, steps=steps)):
         before = train_state
         train_state, loss = step(before, batch)
-        rate = None if learning_rate is None else float(learning_rate(number))
-        seen.steps.append({"step": number, "loss": float(loss), "learning_rate": rate})
+        rate = learning_rate(number) if callable(learning_rate) else learning_rate
+        seen.steps.append(
+            {
+                "step": number,
+                "loss": float(loss),
+                "learning_rate": None if rate is None else float(rate),
+            }
+        )
         over = number == steps - 1 or not np.isfinite(loss)
         if number % every == 0 or over:
             inputs, gradient, outputs = look(before, batch)
@@ -161,8 +180,11 @@ def watch(
 Look = Callable[[TrainState, Batch], tuple[jax.Array, Params, dict[str, dict[str, jax.Array]]]]
 
 
-def _make_look(model: Model, loss_fn: Loss, transform: Transform) -> Look:
-    """The input, the gradient and the layers of a step, without taking it."""
+def _make_look(model: Model, loss_fn: Loss, transform: Transform, paths: list[str]) -> Look:
+    """The input, the gradient and the layers of a step, without taking it.
+
+    When it is traced, ``paths`` is filled with the layers in the order of computing.
+    """
     forward = make_forward(model, transform)
 
     def look(
@@ -179,6 +201,7 @@ def _make_look(model: Model, loss_fn: Loss, transform: Transform) -> Look:
         transform_key, model_key = jax.random.split(jax.random.clone(key))
         x = transform(batch.images, train=True, key=transform_key)
         outputs = layer_outputs(model, params, state, x, train=True, key=model_key)
+        paths[:] = outputs
         layers = {
             layer: {
                 "mean": jnp.mean(y),

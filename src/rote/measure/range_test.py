@@ -25,13 +25,15 @@ class RangeTest(NamedTuple):
       rates: ``[T]`` float64, the learning rate of each mini-batch; increasing.
       losses: ``[T]``, the mean loss of each mini-batch, before its update.
       smoothed: ``[T]``, these under a Gaussian window over the logarithm of the rate.
-      chosen: the rate at which ``smoothed`` falls most steeply against the logarithm of the rate.
+      chosen: the rate at which ``smoothed`` falls most steeply against the logarithm of the rate,
+        on its way to its minimum; ``None`` where it does not fall by more than the losses scatter
+        about it (their standard deviation), so that there is nothing to choose.
     """
 
     rates: np.ndarray
     losses: np.ndarray
     smoothed: np.ndarray
-    chosen: float
+    chosen: float | None
 
 
 def range_test(
@@ -66,8 +68,8 @@ def range_test(
       steps: mini-batches.
 
     Raises:
-      InputError: if the rates do not increase, there are too few steps to smooth, or the loss
-        breaks off before it could be judged.
+      InputError: if the rates do not increase, there are too few steps to smooth, the optimizer is
+        one already, or the loss breaks off before it could be judged.
 
     Reference:
       Smith 2017, Cyclical learning rates for training neural networks, section 3.3 (there the rate
@@ -80,6 +82,11 @@ def range_test(
         )
     if steps < 10:
         raise InputError(f"range test: {steps} steps; expected at least 10")
+    if not callable(make_optimizer):
+        raise InputError(
+            "range test: an optimizer that has its rate already; expected what makes one of a "
+            "schedule, such as rote.optim.sgd"
+        )
     schedule = optax.exponential_decay(lowest, steps - 1, highest / lowest)
     optimizer = make_optimizer(schedule)
     train_state = start(model, optimizer, dataset, seed=seed, transform=transform)
@@ -116,8 +123,10 @@ def judge(rates: np.ndarray, losses: np.ndarray) -> RangeTest:
             f"range test: the loss broke off after {len(rates)} steps, at a rate of "
             f"{rates[-1] if len(rates) else 0:.2g}; start at a lower rate"
         )
-    decades = np.log10(rates)
+    losses, decades = np.asarray(losses, np.float64), np.log10(rates)
     window = SMOOTHING / (decades[1] - decades[0])
-    smoothed = gaussian_filter1d(np.asarray(losses, np.float64), window, mode="nearest")
-    steepest = int(np.argmin(np.gradient(smoothed, decades)))
-    return RangeTest(rates, np.asarray(losses), smoothed, float(rates[steepest]))
+    smoothed = gaussian_filter1d(losses, window, mode="nearest")
+    lowest = int(np.argmin(smoothed))
+    falls = smoothed[0] - smoothed[lowest] > np.std(losses - smoothed)
+    steepest = int(np.argmin(np.gradient(smoothed, decades)[: lowest + 1]))
+    return RangeTest(rates, losses, smoothed, float(rates[steepest]) if falls else None)

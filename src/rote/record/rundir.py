@@ -19,6 +19,7 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -127,6 +128,14 @@ class RunDir:
     def summary(self) -> dict[str, Any]:
         """What ``finish`` wrote."""
         return read_json(self._summary_file)
+
+    @property
+    def seconds(self) -> float:
+        """How long the session that finished the run took, in whole seconds; at least one."""
+        begin, end = (
+            datetime.fromisoformat(time) for time in (self.env["started"], self.summary["finished"])
+        )
+        return max(1.0, (end - begin).total_seconds())
 
     @property
     def checkpoints(self) -> Path:

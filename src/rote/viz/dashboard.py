@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 COLUMNS = 6
-KINDS = ("parameter", "gradient", "update")
 
 
 def dashboard(
@@ -91,7 +90,7 @@ def _overview(figure: "SubFigure", inputs: Mapping[str, np.ndarray], steps: Rows
 def _layers(figure: "SubFigure", rows: Rows) -> None:
     names = list(dict.fromkeys(row["layer"] for row in rows))
     left, right = figure.subplots(1, 2)
-    _by_layer(figure, left, rows, names, "std", "outputs: log10 of their standard deviation")
+    _by_layer(figure, left, rows, names, "std", "outputs: log10 of their std (white: 0)")
     _by_layer(figure, right, rows, names, "dead", "share of dead units")
     right.set_yticklabels([])
 
@@ -100,8 +99,9 @@ def _arrays(figure: "SubFigure", rows: Rows, edges: np.ndarray) -> None:
     kernels = list(dict.fromkeys(row["array"] for row in rows if "kernel" in row["array"]))
     kernels = kernels or list(dict.fromkeys(row["array"] for row in rows))
     some = np.unique(np.linspace(0, len(kernels) - 1, COLUMNS).round().astype(int))
-    axes = figure.subplots(len(KINDS), len(some), squeeze=False, sharex=True, sharey="row")
-    for line, kind in enumerate(KINDS):
+    kinds = list(dict.fromkeys(row["kind"] for row in rows))
+    axes = figure.subplots(len(kinds), len(some), squeeze=False, sharex=True, sharey="row")
+    for line, kind in enumerate(kinds):
         for ax, index in zip(axes[line], some, strict=True):
             mine = [row for row in rows if (row["array"], row["kind"]) == (kernels[index], kind)]
             _histograms(ax, mine, edges)

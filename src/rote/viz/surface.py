@@ -17,7 +17,7 @@ def descent_paths(
     paths: Mapping[str, Mapping[str, np.ndarray]],
     *,
     names: tuple[str, str] = ("w0", "w1"),
-    goal: Sequence[float] | None = None,
+    goals: Mapping[str, Sequence[float]] | None = None,
     title: str | None = None,
 ) -> "Figure":
     """Paths over the level lines of costs, one panel per cost.
@@ -27,7 +27,7 @@ def descent_paths(
         are evenly spaced in the logarithm.
       paths: by panel, then by name, ``[steps + 1, 2]``.
       names: of the two parameters.
-      goal: a point to mark, such as the closed form.
+      goals: by panel, a point to mark: where its minimum is.
       title: a line above the figure.
 
     Returns:
@@ -48,8 +48,8 @@ def descent_paths(
         for color, (name, path) in zip(PALETTE, paths[panel].items(), strict=False):
             ax.plot(*path.T, ".-", color=color, markersize=3, linewidth=1.5, label=name)
             ax.plot(*path[0], "o", color=color, markersize=7)
-        if goal is not None:
-            ax.plot(*goal, "*", color="black", markersize=12, label="closed form")
+        if goals and panel in goals:
+            ax.plot(*goals[panel], "*", color="black", markersize=12, label="minimum")
         ax.set_xlim(x[0], x[-1])
         ax.set_ylim(y[0], y[-1])
         ax.set_title(panel, fontsize=10, loc="left")

@@ -1,24 +1,35 @@
 """What several lessons choose and time in the same way."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from rote.core import InputError
 
 
 def best_rate(rows: Sequence[Mapping[str, Any]], metric: str = "held_out_accuracy") -> float:
     """The learning rate with the highest mean of a metric over seeds.
 
     Args:
-      rows: one per training, with ``rate`` and the metric; ``None``, of what diverged, counts as 0.
+      rows: one per training, with ``rate`` and the metric; ``None`` and NaN, of what diverged,
+        count as 0.
       metric: an accuracy.
+
+    Raises:
+      InputError: if there are no rows.
 
     >>> rows = [{"rate": 0.1, "held_out_accuracy": 0.8}, {"rate": 1.0, "held_out_accuracy": None}]
     >>> best_rate(rows)
     0.1
     """
+    if not rows:
+        raise InputError("best_rate: no trainings; expected at least one")
     groups: dict[float, list[float]] = {}
     for row in rows:
-        groups.setdefault(row["rate"], []).append(row[metric] or 0.0)
+        value = row[metric]
+        known = value is not None and not math.isnan(value)
+        groups.setdefault(row["rate"], []).append(value if known else 0.0)
     return max(groups, key=lambda rate: sum(groups[rate]) / len(groups[rate]))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 
 from rote import losses
-from rote.core import Batch, Key, Model
+from rote.core import Batch, InputError, Key, Model
 from rote.train import TrainState, init_train_state, make_step
 from rote.train.step import make_forward
 from rote.transforms import Transform
@@ -71,7 +71,12 @@ def overfit_one_batch(
       steps: at most so many.
       key: of initialization and all else that is random.
       redraw: for the planted bug: ``(key, labels) -> labels`` before every step.
+
+    Raises:
+      InputError: if there is no step to take.
     """
+    if steps < 1:
+        raise InputError(f"steps: {steps}; expected at least 1")
     init_key, train_key, redraw_key = jax.random.split(key, 3)
     images = jnp.asarray(batch.images)
     example = jax.eval_shape(lambda x: transform(x, train=False), images)

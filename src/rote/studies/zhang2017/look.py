@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from rote import measure, optim, viz
 from rote.core import Dataset
-from rote.measure.monitor import MAGNITUDES
 from rote.record import RunDir
 from rote.studies.config import TrainConfig
 from rote.studies.zhang2017.cases import Case
@@ -44,17 +43,22 @@ def _range_test(config: TrainConfig, dataset: Dataset, case: Case, out: RunDir) 
         batch_size=case.settings.batch_size,
         transform=transform_of(dataset, case),
     )
+    if found.chosen is None:
+        steepest, marks = "the loss hardly falls at any rate", [case.learning_rate]
+    else:
+        steepest = f"steepest descent at {found.chosen:.2g}"
+        marks = [found.chosen, case.learning_rate]
+    trained = f"trained with {case.learning_rate:g}"
     figure = viz.range_test(
         found.rates,
         found.losses,
         found.smoothed,
-        marks=[found.chosen, case.learning_rate],
-        caption=f"dashed: the steepest descent, {found.chosen:.2g}, and the rate that is trained "
-        f"with, {case.learning_rate:g}",
+        marks=marks,
+        caption=f"dashed: {steepest}; {trained}",
         title=f"Range test: {title(config, dataset, case.model)}",
     )
     out.save_figure(f"range_test_{case.model}", figure)
-    return f"steepest descent at {found.chosen:.2g}; trained with {case.learning_rate:g}"
+    return f"{steepest}; {trained}"
 
 
 def _monitor(config: TrainConfig, dataset: Dataset, case: Case, out: RunDir) -> str:
@@ -71,7 +75,6 @@ def _monitor(config: TrainConfig, dataset: Dataset, case: Case, out: RunDir) -> 
     findings = watched.findings()
     figure = viz.dashboard(
         **watched._asdict(),
-        edges=MAGNITUDES,
         findings=findings,
         title=f"First steps: {title(config, dataset, case.model)}; {case.label}",
     )
