@@ -158,13 +158,10 @@ def test_the_rates_grow_and_the_choice_is_on_the_slope():
 
 
 def test_the_choice_is_before_the_loss_blows_up():
-    for net, make in (
-        (models.mlp((64,), num_classes=10), optim.sgd),
-        (models.cnn((8,), num_classes=10), optim.adam),
-    ):
+    for net in (models.mlp((64,), num_classes=10), models.cnn((8,), num_classes=10)):
         for seed in (0, 1):
             found = measure.range_test(
-                net, make, DIGITS, seed=seed, batch_size=50, transform=SCALE, steps=100
+                net, optim.sgd, DIGITS, seed=seed, batch_size=50, transform=SCALE, steps=100
             )
             assert 1e-4 < found.chosen < found.rates[found.smoothed.argmin()]
 
