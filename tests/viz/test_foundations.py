@@ -34,8 +34,51 @@ def test_lines_have_a_panel_per_value_and_gaps_where_nothing_can_be_shown():
     assert np.isnan(two.lines[0].get_ydata()).all()
     marked, _ = viz.lines(rows, x="x", y="y", panel="kind", marks={"one": [1.5]}).axes
     assert marked.lines[-1].get_xdata()[0] == 1.5 and marked.lines[-1].get_linestyle() == "--"
+    numbered = [{**row, "kind": len(row["kind"])} for row in rows]
+    three = viz.lines(numbered, x="x", y="y", panel="kind", marks={3: [1.5]}).axes[0]
+    assert three.lines[-1].get_xdata()[0] == 1.5
+    with pytest.raises(InputError, match="with 2 columns y; expected one"):
+        viz.lines(rows, x="x", y=("x", "y"), panel="kind")
     with pytest.raises(InputError, match="unknown column 'z'"):
         viz.lines(rows, x="x", y="z")
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_a_seed_without_a_value_leaves_its_place_out(lost):
+    rows = [
+        {"x": x, "y": None if (x, seed) == (2, lost) else x + seed}
+        for x in (1, 2, 3)
+        for seed in range(3)
+    ]
+    (ax,) = viz.lines(rows, x="x", y="y").axes
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), [2, np.nan, 4])
+    corners = ax.collections[0].get_paths()[0].vertices[:, 0]
+    assert 2 not in corners and {1, 3} & set(corners)
+
+
+def test_few_places_on_a_logarithmic_axis_have_a_tick_each():
+    rows = [{"size": size, "y": 1.0} for size in (32, 128, 4500)]
+    (ax,) = viz.lines(rows, x="size", y="y", log=("size",), markers=True).axes
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["32", "128", "4500"]
+
+
+def test_a_spread_has_no_dot_for_what_diverged():
+    rows = [{"net": "a", "loss": value} for value in (1.0, None, 3.0)] + [{"net": "b", "loss": 2.0}]
+    (ax,) = viz.spread(rows, x="net", y="loss").axes
+    dots, bar = ax.lines[0].get_ydata(), ax.lines[1].get_ydata()
+    assert np.isnan(dots).sum() == 1 and np.isnan(bar).all()
+    assert ax.lines[3].get_ydata()[0] == 2
+
+
+def test_color_weights_are_gray_at_zero():
+    weights = np.zeros((1, 2, 2, 3))
+    weights[0, 0, 0] = [2, -2, 0]
+    (ax,) = viz.image_grid(weights, signed=True).axes
+    np.testing.assert_array_equal(ax.images[0].get_array()[0], [[1, 0, 0.5], [0.5] * 3])
+    with pytest.raises(InputError, match="columns: 0; expected at least 1"):
+        viz.image_grid(weights, columns=0)
+    with pytest.raises(InputError, match="there is no panel"):
+        viz.confidences({})
 
 
 def test_many_panels_stand_in_two_rows_and_may_share_their_ordinate():

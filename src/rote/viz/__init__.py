@@ -9,18 +9,18 @@ from rote.viz.bubbles import bubbles
 from rote.viz.corruption import corruption_sweep, test_error, time_to_fit
 from rote.viz.curves import learning_curves
 from rote.viz.dashboard import dashboard
+from rote.viz.descent import descent_paths, valleys
+from rote.viz.fitted_lines import fitted_lines
 from rote.viz.graph import computation_graph
 from rote.viz.heat_map import heat_map
 from rote.viz.images import confidences, feature_maps, image_grid
 from rote.viz.learning_order import learning_order
-from rote.viz.line_fit import fitted_lines, valleys
 from rote.viz.linear import distances, norm_and_error
 from rote.viz.lines import lines
 from rote.viz.range_test import range_test
 from rote.viz.regions import Plane, decision_regions
 from rote.viz.representation import Frame, representation_film, representation_stills
 from rote.viz.spread import spread
-from rote.viz.surface import descent_paths
 
 __all__ = [
     "Frame",

@@ -28,8 +28,8 @@ def image_grid(
         (color: 0..1).
       captions: a line above each image, or none.
       columns: images in a row.
-      signed: shows values around 0, such as weights: blue below, red above, each image with a
-        scale of its own.
+      signed: shows values around 0, such as weights, each image with a scale of its own: blue
+        below, red above; of color images each channel on its own, gray where all are 0.
       caption: what the reader must know.
       title: a line above the figure.
 
@@ -37,13 +37,15 @@ def image_grid(
       The figure.
 
     Raises:
-      InputError: if there are no images, or captions are not one per image.
+      InputError: if there are no images or columns, or captions are not one per image.
     """
     images = np.asarray(images)
     if images.ndim == 4 and images.shape[-1] == 1:
         images = images[..., 0]
     if len(images) == 0 or images.ndim not in (3, 4):
         raise InputError(f"images of shape {images.shape}; expected one or more, [N, H, W(, C)]")
+    if columns < 1:
+        raise InputError(f"columns: {columns}; expected at least 1")
     if len(captions) not in (0, len(images)):
         raise InputError(f"{len(captions)} captions for {len(images)} images; expected one each")
     from matplotlib.figure import Figure
@@ -61,7 +63,8 @@ def image_grid(
             continue
         if signed:
             scale = np.abs(images[i]).max() or 1.0
-            ax.imshow(images[i], cmap="RdBu_r", vmin=-scale, vmax=scale)
+            image = images[i] if images.ndim == 3 else (1 + images[i] / scale) / 2
+            ax.imshow(image, cmap="RdBu_r", vmin=-scale, vmax=scale)
         else:
             ax.imshow(images[i], cmap="gray")
         if len(captions):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rote.core import InputError
 from rote.viz.style import (
     GRAY,
     PALETTE,
@@ -33,15 +34,15 @@ def lines(
     log: Sequence[str] = (),
     markers: bool = False,
     share_y: bool = False,
-    marks: Mapping[str, Sequence[float]] | None = None,
+    marks: Mapping[Any, Sequence[float]] | None = None,
     caption: str = "",
     title: str | None = None,
 ) -> "Figure":
     """One column against another: a line per value of ``by``, a panel per column or value.
 
     Rows that agree in all of these are seeds: the line is their mean, the band goes from the
-    smallest to the largest. Values that are ``None`` or not finite leave a gap, and so does what a
-    logarithmic axis cannot show. Accuracies and test errors, fractions in the table, are shown in
+    smallest to the largest. A place where a seed's value is ``None`` or not finite, or cannot be
+    shown on a logarithmic axis, is left out: the others' mean would not tell of it. Accuracies and test errors, fractions in the table, are shown in
     percent. More than three panels stand in two rows.
 
     Args:
@@ -51,9 +52,10 @@ def lines(
       by: column that tells the lines apart.
       panel: column that tells the panels apart; only with one ``y``.
       log: which of the columns ``x`` and ``y`` have a logarithmic axis.
-      markers: show where the values are; for few of them.
+      markers: show where the values are; for few of them. Up to eight places on a logarithmic
+        abscissa then have a tick each.
       share_y: whether all panels have the same ordinate.
-      marks: by value of ``panel``, abscissas at which a dashed line stands.
+      marks: by value of ``panel`` (``""`` without one), abscissas at which a dashed line stands.
       caption: what else the reader must know; the number of seeds is added.
       title: a line above the figure.
 
@@ -61,18 +63,19 @@ def lines(
       The figure.
 
     Raises:
-      InputError: if there are no rows or a column is missing.
+      InputError: if there are no rows, a column is missing, or several columns meet ``panel``.
     """
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import MaxNLocator, NullLocator
 
     columns = [y] if isinstance(y, str) else list(y)
+    if panel is not None and len(columns) > 1:
+        raise InputError(f"lines: panel={panel!r} with {len(columns)} columns y; expected one")
     need_columns(rows, [x, *columns, *filter(None, (by, panel))])
-    shown: list[tuple[str, str, Rows]] = [(column, "", rows) for column in columns]
+    shown: list[tuple[str, Any, Rows]] = [(column, "", rows) for column in columns]
     if panel is not None:
         values = list(dict.fromkeys(row[panel] for row in rows))
         shown = [
-            (columns[0], name_of(value), [row for row in rows if row[panel] == value])
-            for value in values
+            (columns[0], value, [row for row in rows if row[panel] == value]) for value in values
         ]
     names = list(dict.fromkeys("" if by is None else row[by] for row in rows))
     colors = colors_for(names)
@@ -87,14 +90,16 @@ def lines(
         len(shown), caption, title, rows=1 + (len(shown) > 3), share_y=share_y
     )
     whole = all(float(row[x]).is_integer() for row in rows)
-    for ax, (column, heading, _), group in zip(axes, shown, groups, strict=True):
+    for ax, (column, value, _), group in zip(axes, shown, groups, strict=True):
         number = functools.partial(_number, positive=column in log)
         percent = column.endswith(("accuracy", "test_error"))
         scale = 100 if percent else 1
         for name, line in group.items():
             at = sorted(line)
             table = [[scale * number(row[column]) for row in line[place]] for place in at]
-            mean, low, high = (np.array([f(seeds) for seeds in table]) for f in (np.mean, min, max))
+            mean, low, high = (
+                np.array([f(seeds) for seeds in table]) for f in (np.mean, np.min, np.max)
+            )
             label = name_of(name) if isinstance(name, str) else f"{name_of(by or '')} {name:g}"
             style = ("o" if markers else "") + styles[name]
             ax.plot(at, mean, style, color=colors[name], linewidth=2, markersize=4, label=label)
@@ -102,14 +107,18 @@ def lines(
                 ax.fill_between(at, low, high, color=colors[name], alpha=0.2, linewidth=0)
         if x in log:
             ax.set_xscale("log")
+            places = sorted({float(row[x]) for row in rows})
+            if markers and len(places) <= 8:
+                ax.set_xticks(places, [f"{place:g}" for place in places])
+                ax.xaxis.set_minor_locator(NullLocator())
         elif whole:
             ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         if column in log:
             ax.set_yscale("log")
-        for place in (marks or {}).get(heading, ()):
+        for place in (marks or {}).get(value, ()):
             ax.axvline(place, color=GRAY, linestyle="--", linewidth=1)
-        if heading:
-            ax.set_title(heading, fontsize=10, loc="left")
+        if panel is not None:
+            ax.set_title(name_of(value), fontsize=10, loc="left")
         label_axes(ax, name_of(x), f"{name_of(column)} (%)" if percent else name_of(column))
     if by is not None:
         legend_outside(figure)

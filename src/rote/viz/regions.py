@@ -51,11 +51,12 @@ def decision_regions(
 
     side = np.linspace(low, high, resolution)
     grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
-    caption = "background: what the net says; dots: points by class; cross: said wrongly"
+    caption = "background: what the classifier says; dots: points by class; cross: said wrongly"
     figure, axes = new_figure(len(planes), caption, title)
     for ax, (name, plane) in zip(axes, planes.items(), strict=True):
         said = np.asarray(plane.classify(grid)).reshape(resolution, resolution)
-        largest = max(int(said.max()), int(np.max(plane.labels)))
+        labels = np.asarray(plane.labels)
+        largest = max(int(said.max()), int(labels.max()))
         colors = [PALETTE[i % len(PALETTE)] for i in range(largest + 1)]
         ax.pcolormesh(
             side,
@@ -68,9 +69,9 @@ def decision_regions(
             shading="nearest",
             rasterized=True,
         )
-        wrong = np.asarray(plane.classify(plane.points)) != plane.labels
+        wrong = np.asarray(plane.classify(plane.points)) != labels
         for kind in range(largest + 1):
-            mine = plane.labels == kind
+            mine = labels == kind
             ax.plot(*plane.points[mine & ~wrong].T, "o", color=colors[kind], markersize=5)
             ax.plot(*plane.points[mine & wrong].T, "X", color=colors[kind], markersize=9)
         ax.set_title(name, fontsize=10, loc="left")

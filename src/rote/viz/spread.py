@@ -42,7 +42,7 @@ def spread(
       title: a line above the figure.
 
     Returns:
-      The figure.
+      The figure. A value that is ``None`` or not finite has no dot, and its place no bar.
 
     Raises:
       InputError: if there are no rows or a column is missing.
@@ -56,7 +56,9 @@ def spread(
     for ax, column in zip(axes, columns, strict=True):
         percent = column.endswith("accuracy")
         for at, group in enumerate(groups):
-            values = np.sort([(100 if percent else 1) * row[column] for row in group])
+            scale = 100 if percent else 1
+            given = [np.nan if row[column] is None else scale * row[column] for row in group]
+            values = np.sort(given)
             # Neighbours in size lie apart, the same at every call.
             aside = 0.25 * (2 * np.modf(np.arange(len(values)) * 0.618)[0] - 1)
             ax.plot(at + aside, values, "o", color=PALETTE[0], markersize=5, alpha=0.6)

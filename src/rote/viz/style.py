@@ -73,8 +73,14 @@ def new_figure(
       title: a line above everything, or nothing.
       rows: over how many rows the panels are spread.
       share_y: whether all panels have the same ordinate.
+
+    Raises:
+      InputError: if there is nothing to show.
     """
     from matplotlib.figure import Figure
+
+    if panels < 1:
+        raise InputError("nothing to show: there is no panel")
 
     columns = -(-panels // rows)
     width = 6.4 if columns == 1 else 4.6 * columns

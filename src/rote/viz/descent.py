@@ -1,4 +1,4 @@
-"""A cost over two parameters, and the ways of descent on it."""
+"""A cost over one or two parameters, and the ways of descent on it."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rote.core import InputError
-from rote.viz.style import PALETTE, label_axes, new_figure
+from rote.viz.style import (
+    GRAY,
+    PALETTE,
+    Rows,
+    label_axes,
+    legend_outside,
+    need_columns,
+    new_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,4 +63,38 @@ def descent_paths(
         ax.set_title(panel, fontsize=10, loc="left")
         ax.legend(frameon=False, fontsize=8)
         label_axes(ax, *names)
+    return figure
+
+
+def valleys(
+    curve: tuple[np.ndarray, np.ndarray], ends: Rows, *, title: str | None = None
+) -> "Figure":
+    """A cost of one parameter, and where descent from each start came to rest.
+
+    Args:
+      curve: ``(w [n], cost [n])``.
+      ends: one row per start, with the columns ``start``, ``end`` and ``cost`` (at the end).
+      title: a line above the figure.
+
+    Returns:
+      The figure.
+
+    Raises:
+      InputError: if there are no rows or a column is missing.
+    """
+    need_columns(ends, ("start", "end", "cost"))
+    figure, (left, right) = new_figure(2, "dots: where descent came to rest", title)
+    left.plot(*curve, color=GRAY, linewidth=1.5, label="cost")
+    left.plot(
+        [row["end"] for row in ends],
+        [row["cost"] for row in ends],
+        "o",
+        color=PALETTE[1],
+        alpha=0.6,
+        label="ends of descent",
+    )
+    label_axes(left, "w", "cost")
+    right.plot([row["start"] for row in ends], [row["end"] for row in ends], "o", color=PALETTE[1])
+    label_axes(right, "start", "end")
+    legend_outside(figure)
     return figure
