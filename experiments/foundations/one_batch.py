@@ -15,7 +15,7 @@ logits).
 
 Command: python experiments/foundations/one_batch.py --preset smoke
   smoke  one batch of 16 digits, four families; half a minute on two cores
-  cpu    every network of the catalogue up to ResNet-20, batch of 32 of CIFAR-10, three seeds
+  cpu    every family of the catalogue, batch of 32 of CIFAR-10, three seeds
 
 Left open by the course: the batch (16), the optimizer (Adam, rate 0.001, 500 steps), and which net
 carries the bugs (MLP 1x512). The loss is that of training mode (batch statistics of this batch).
@@ -87,6 +87,7 @@ PRESETS = {
             "inception_small_no_bn",
             "resnet_8",
             "resnet_20",
+            "wide_resnet_28_1",
         ),
         batch_size=32,
         seeds=(0, 1, 2),
