@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from rote import load_run, random_labels
+from rote import load_run, random_labels, viz
 from rote.data import load
 from rote.record import RunDir
 from rote.studies import zhang2017
@@ -205,13 +205,18 @@ def test_presets_resolve(experiment, name):
 # --- the flags that all of them share
 
 
-def test_looking_first_and_stopping_early(command, tmp_path, capsys):
+def test_looking_first_and_stopping_early(command, tmp_path, capsys, monkeypatch):
+    seen = []
+    show = viz.dashboard
+    monkeypatch.setattr(viz, "dashboard", lambda **given: seen.append(given) or show(**given))
     out = tmp_path / "run"
     flags = ("--conditions", "random_labels", "--model", "mlp_1x512", "--seeds", "0")
     more = ("--max-epochs", "30", "--patience", "3", "--look", "range_test", "monitor")
     assert command("learning_curves", *flags, *more, "--out", str(out)) == 0
     said = capsys.readouterr().out
-    (tested,) = re.findall(r"range_test, mlp_1x512, .*: steepest descent at (\S+); trained", said)
+    (tested,) = re.findall(
+        r"range_test, mlp_1x512, .*: steepest descent at (\S+), often .*lowest loss", said
+    )
     assert 1e-5 < float(tested) < 1
     assert "monitor, mlp_1x512, random_labels seed=0: nothing found wrong" in said
     done = RunDir.open(out)
@@ -221,6 +226,9 @@ def test_looking_first_and_stopping_early(command, tmp_path, capsys):
     assert row["status"] == "patience" and row["epoch"] == row["kept_epoch"] + 3
     held_out = [each["held_out_accuracy"] for each in done.rows()]
     assert len(held_out) == row["epoch"] + 1
+    steps = done.rows()[1]["step"]  # of an epoch of what is not held out
+    losses = [each["loss"] for each in seen[0]["steps"][:steps]]
+    assert np.mean(losses) == pytest.approx(done.rows()[1]["batch_loss"], rel=1e-4)
     assert held_out[row["kept_epoch"]] == max(held_out)
     assert "test accuracy, kept" in done.summary["text"]
 

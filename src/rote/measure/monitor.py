@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.typing import DTypeLike
 
 from rote.core import Batch, Dataset, InputError, Model, Params
 from rote.measure.first_steps import batches, start
@@ -109,6 +110,7 @@ def watch(
     transform: Transform,
     loss_fn: Loss = cross_entropy,
     learning_rate: optax.ScalarOrSchedule | None = None,
+    compute_dtype: DTypeLike | None = None,
     steps: int = 100,
     every: int = 5,
 ) -> Watched:
@@ -123,6 +125,7 @@ def watch(
       transform: from stored images to the net's input.
       loss_fn: per-example loss.
       learning_rate: the rate or schedule inside ``optimizer``, to be shown.
+      compute_dtype: see ``rote.train.make_forward``.
       steps: how many; the training ends before, where the loss is not finite.
       every: how often layers and arrays are looked at; the first and the last step always are.
 
@@ -136,9 +139,11 @@ def watch(
     ):
         if value < least:
             raise InputError(f"{name}: {value}; expected at least {least}")
-    step = jax.jit(make_step(model, optimizer, loss_fn, transform=transform))
+    step = jax.jit(
+        make_step(model, optimizer, loss_fn, transform=transform, compute_dtype=compute_dtype)
+    )
     paths: list[str] = []
-    look = jax.jit(_make_look(model, loss_fn, transform, paths))
+    look = jax.jit(_make_look(model, loss_fn, transform, compute_dtype, paths))
     train_state = start(model, optimizer, dataset, seed=seed, transform=transform)
 
     def place(layer: str) -> int:
@@ -180,12 +185,18 @@ def watch(
 Look = Callable[[TrainState, Batch], tuple[jax.Array, Params, dict[str, dict[str, jax.Array]]]]
 
 
-def _make_look(model: Model, loss_fn: Loss, transform: Transform, paths: list[str]) -> Look:
+def _make_look(
+    model: Model,
+    loss_fn: Loss,
+    transform: Transform,
+    compute_dtype: DTypeLike | None,
+    paths: list[str],
+) -> Look:
     """The input, the gradient and the layers of a step, without taking it.
 
     When it is traced, ``paths`` is filled with the layers in the order of computing.
     """
-    forward = make_forward(model, transform)
+    forward = make_forward(model, transform, compute_dtype)
 
     def look(
         train_state: TrainState, batch: Batch
@@ -200,7 +211,10 @@ def _make_look(model: Model, loss_fn: Loss, transform: Transform, paths: list[st
         # The same draws again, on purpose.
         transform_key, model_key = jax.random.split(jax.random.clone(key))
         x = transform(batch.images, train=True, key=transform_key)
-        outputs = layer_outputs(model, params, state, x, train=True, key=model_key)
+        inside = (params, x)
+        if compute_dtype is not None:
+            inside = jax.tree.map(lambda leaf: leaf.astype(compute_dtype), inside)
+        outputs = layer_outputs(model, inside[0], state, inside[1], train=True, key=model_key)
         paths[:] = outputs
         layers = {
             layer: {

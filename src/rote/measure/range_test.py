@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 import optax
+from jax.typing import DTypeLike
 
 from rote.core import Dataset, InputError, Model
 from rote.measure.first_steps import batches, start
@@ -35,6 +36,11 @@ class RangeTest(NamedTuple):
     smoothed: np.ndarray
     chosen: float | None
 
+    @property
+    def lowest(self) -> float:
+        """The rate at which ``smoothed`` is lowest; soon after it the training breaks."""
+        return float(self.rates[self.smoothed.argmin()])
+
 
 def range_test(
     model: Model,
@@ -48,6 +54,7 @@ def range_test(
     lowest: float = 1e-7,
     highest: float = 10.0,
     steps: int = 200,
+    compute_dtype: DTypeLike | None = None,
 ) -> RangeTest:
     r"""Trains a net while its learning rate grows geometrically, and looks where the loss falls.
 
@@ -66,6 +73,7 @@ def range_test(
       lowest: the first rate.
       highest: the last rate.
       steps: mini-batches.
+      compute_dtype: see ``rote.train.make_forward``.
 
     Raises:
       InputError: if the rates do not increase, there are too few steps to smooth, the optimizer is
@@ -90,7 +98,9 @@ def range_test(
     schedule = optax.exponential_decay(lowest, steps - 1, highest / lowest)
     optimizer = make_optimizer(schedule)
     train_state = start(model, optimizer, dataset, seed=seed, transform=transform)
-    step = jax.jit(make_step(model, optimizer, loss_fn, transform=transform))
+    step = jax.jit(
+        make_step(model, optimizer, loss_fn, transform=transform, compute_dtype=compute_dtype)
+    )
     losses: list[float] = []
     for batch in batches(dataset, seed=seed, batch_size=batch_size, steps=steps):
         train_state, loss = step(train_state, batch)

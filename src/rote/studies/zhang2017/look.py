@@ -1,22 +1,23 @@
 """What ``--look`` shows before a study is trained."""
 
+import dataclasses
 import functools
-import sys
 from collections.abc import Sequence
 
 from rote import measure, optim, viz
-from rote.core import Dataset
+from rote.core import Dataset, Split
 from rote.record import RunDir
 from rote.studies.config import TrainConfig
 from rote.studies.zhang2017.cases import Case
 from rote.studies.zhang2017.outcomes import title
-from rote.studies.zhang2017.training import network, schedule_of, transform_of
+from rote.studies.zhang2017.training import hold_out, network, schedule_of, transform_of
 
 
 def look(config: TrainConfig, dataset: Dataset, cases: Sequence[Case], out: RunDir) -> None:
     """Looks at the first case of each network, as ``config.look`` asks for.
 
-    Leaves a figure for each in the run directory, and says in a line what was found.
+    The steps looked at are those of the training to come, but for ``config.micro_batches``. Leaves
+    a figure for each in the run directory, and says in a line what was found.
 
     Args:
       config: the configuration.
@@ -27,10 +28,16 @@ def look(config: TrainConfig, dataset: Dataset, cases: Sequence[Case], out: RunD
     if not config.look or not out.writes:
         return
     for case in {case.model: case for case in reversed(cases)}.values():
+        if config.patience is not None:
+            case = hold_out(case, dataset)
+        trained_on = case.make()
+        if case.subset is not None:
+            rows = Split(*(array[case.subset] for array in trained_on.train))
+            trained_on = dataclasses.replace(trained_on, train=rows)
         for kind in config.look:
             show = _range_test if kind == "range_test" else _monitor
-            print(f"{kind}, {case.model}, {case.label}: {show(config, dataset, case, out)}")
-            sys.stdout.flush()
+            found = show(config, trained_on, case, out)
+            print(f"{kind}, {case.model}, {case.label}: {found}", flush=True)
 
 
 def _range_test(config: TrainConfig, dataset: Dataset, case: Case, out: RunDir) -> str:
@@ -38,17 +45,18 @@ def _range_test(config: TrainConfig, dataset: Dataset, case: Case, out: RunDir) 
     found = measure.range_test(
         network(dataset, case),
         functools.partial(recipe, weight_decay=case.weight_decay),
-        case.make(),
+        dataset,
         seed=case.seed,
         batch_size=case.settings.batch_size,
         transform=transform_of(dataset, case),
+        compute_dtype=config.compute_dtype,
     )
     if found.chosen is None:
         steepest, marks = "the loss hardly falls at any rate", [case.learning_rate]
     else:
-        steepest = f"steepest descent at {found.chosen:.2g}"
+        steepest = f"steepest descent at {found.chosen:.2g}, often far too low"
         marks = [found.chosen, case.learning_rate]
-    trained = f"trained with {case.learning_rate:g}"
+    trained = f"lowest loss at {found.lowest:.2g}; trained with {case.learning_rate:g}"
     figure = viz.range_test(
         found.rates,
         found.losses,
@@ -66,11 +74,12 @@ def _monitor(config: TrainConfig, dataset: Dataset, case: Case, out: RunDir) -> 
     watched = measure.watch(
         network(dataset, case),
         getattr(optim, config.optimizer)(schedule, weight_decay=case.weight_decay),
-        case.make(),
+        dataset,
         seed=case.seed,
         batch_size=case.settings.batch_size,
         transform=transform_of(dataset, case),
         learning_rate=schedule,
+        compute_dtype=config.compute_dtype,
     )
     findings = watched.findings()
     figure = viz.dashboard(

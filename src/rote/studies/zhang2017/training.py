@@ -61,7 +61,7 @@ def train(
       A result per case, in their order.
     """
     if config.patience is not None:
-        cases = [_hold_out(case, dataset) for case in cases]
+        cases = [hold_out(case, dataset) for case in cases]
         patient = patience(config.patience, "held_out_accuracy")
         stop = patient if stop is None else any_of(stop, patient)
     programs: dict[Hashable, list[int]] = {}
@@ -138,8 +138,8 @@ def schedule_of(dataset: Dataset, case: Case, learning_rate: float | jax.Array) 
     return optim.epoch_decay(learning_rate, case.settings.learning_rate_decay, steps_per_epoch)
 
 
-def _hold_out(case: Case, dataset: Dataset) -> Case:
-    """The case with a part held out, where it has none yet."""
+def hold_out(case: Case, dataset: Dataset) -> Case:
+    """The case as ``TrainConfig.patience`` trains it: with a part held out, if it has none yet."""
     if case.subset is not None:
         return case
     subset = part_to_train_on(len(dataset.train.labels), HELD_OUT, case.seed)
