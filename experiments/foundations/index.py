@@ -1,7 +1,8 @@
 """Runs the lessons in reading order and writes a page with their tables and figures.
 
-As many lessons run at a time as there are cores, up to eight; what each says is shown when it ends.
-A lesson that has been run is not run again. The page is index.html in the folder; it needs nothing
+As many lessons run at a time as there are cores, up to eight; the tables of each are shown when it
+ends, and all that it said if it failed. Where a lesson has one size, --preset cpu runs that. A
+lesson that has been run is not run again. The page is index.html in the folder; it needs nothing
 else to be looked at.
 
 Command: python experiments/foundations/index.py
@@ -65,41 +66,49 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     begin = time.perf_counter()
 
-    def learn(name: str) -> tuple[str, subprocess.CompletedProcess[str]]:
-        file = HERE / f"{name}.py"
-        # What has one size has one preset.
-        preset = arguments.preset if f'"{arguments.preset}":' in file.read_text() else "smoke"
-        command = [sys.executable, str(file), "--preset", preset]
+    def learn(name: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, *arguments_of(name, arguments.preset)]
         out = ["--out", str(arguments.folder / name)]
-        return f"== {name}, {preset}", subprocess.run(
-            [*command, *out], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        return subprocess.run([*command, *out], capture_output=True, text=True)
 
     codes = []
     with ThreadPoolExecutor(max(1, arguments.jobs)) as pool:
-        for heading, done in pool.map(learn, arguments.lessons):
-            print(f"{heading}\n{done.stdout}", flush=True)
+        lessons = zip(arguments.lessons, pool.map(learn, arguments.lessons), strict=True)
+        for number, (name, done) in enumerate(lessons, start=1):
+            print(f"\n== {number} of {len(arguments.lessons)}: {name}\n\n{done.stdout}", flush=True)
+            if done.returncode:
+                print(done.stderr, file=sys.stderr, flush=True)
             codes.append(done.returncode)
     if any(codes):
         return next(filter(None, codes))
     page = arguments.folder / "index.html"
     with atomic(page) as out:
-        out.write(page_of(arguments.folder, arguments.lessons).encode())
+        out.write(page_of(arguments.folder, arguments.lessons, arguments.preset).encode())
     print(f"{len(arguments.lessons)} lessons, {time.perf_counter() - begin:.0f} s: {page}")
     return 0
 
 
-def page_of(folder: Path, lessons: Sequence[str]) -> str:
-    """The page: of every lesson its header, what it printed, and its figures."""
+def arguments_of(name: str, preset: str) -> list[str]:
+    """The lesson's file and preset; what has one size has one preset, smoke."""
+    file = HERE / f"{name}.py"
+    known = f'"{preset}":' in file.read_text()
+    return [str(file), "--preset", preset if known else "smoke"]
+
+
+def page_of(folder: Path, lessons: Sequence[str], preset: str) -> str:
+    """The page: of every lesson its command, header, time, what it printed, and its figures."""
     parts = []
     for name in lessons:
         run_dir = RunDir.open(folder / name)
         header = ast.get_docstring(ast.parse((HERE / f"{name}.py").read_text())) or ""
         title, _, rest = header.partition("\n")
+        size = arguments_of(name, preset)[-1]
         films = sorted((run_dir.folder / "figures").glob("*.gif"))
         pictures = [path.relative_to(folder).as_posix() for path in [*run_dir.figures(), *films]]
         parts += [
-            f'<h2 id="{name}">{html.escape(title)}</h2>',
+            f'<h2 id="{name}">{name}: {html.escape(title)}</h2>',
+            f"<p><code>python experiments/foundations/{name}.py --preset {size}</code>, "
+            f"{run_dir.seconds:.0f} s</p>",
             f"<details><summary>about</summary><pre>{html.escape(rest.strip())}</pre></details>",
             f"<pre>{html.escape(run_dir.summary['text'])}</pre>",
             *(f'<p><img src="{path}" alt="{Path(path).stem}"></p>' for path in pictures),

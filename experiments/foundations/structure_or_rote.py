@@ -95,10 +95,10 @@ class Learner(NamedTuple):
 LEARNERS = {
     "1 neighbour": Learner("neighbors", "KNeighborsClassifier", {"n_neighbors": 1}),
     "15 neighbours": Learner("neighbors", "KNeighborsClassifier", {"n_neighbors": 15}),
-    "RBF SVM, C=1": Learner("svm", "SVC", {"C": 1.0}),
-    "RBF SVM, C=1000": Learner("svm", "SVC", {"C": 1000.0}),
+    "RBF SVM C=1": Learner("svm", "SVC", {"C": 1.0}),
+    "RBF SVM C=1000": Learner("svm", "SVC", {"C": 1000.0}),
     "tree": Learner("tree", "DecisionTreeClassifier", {}),
-    "tree, 16 leaves": Learner("tree", "DecisionTreeClassifier", {"max_leaf_nodes": 16}),
+    "tree of 16 leaves": Learner("tree", "DecisionTreeClassifier", {"max_leaf_nodes": 16}),
 }
 
 
@@ -252,7 +252,7 @@ SHAPE = {
     "rise, steps": Column("rise_steps", 0),
     "R², loss": Column("r2_loss", 2),
     "fall, share": Column("rises_loss", 2),
-    "test accuracy": Column("test_accuracy", 1, percent=True),
+    "test accuracy": Column("test_accuracy", 1, percent=True, above="diverged"),
 }
 MINIMA = {
     "train accuracy": Column("train_accuracy", 1, percent=True),
@@ -262,8 +262,8 @@ MINIMA = {
     "gradient": Column("gradient", 3),
 }
 LEARNED = {
-    "train accuracy": Column("train_accuracy", 1, percent=True),
-    "test accuracy": Column("test_accuracy", 1, percent=True),
+    "train accuracy": Column("train_accuracy", 1, percent=True, above="diverged"),
+    "test accuracy": Column("test_accuracy", 1, percent=True, above="diverged"),
 }
 
 
@@ -293,18 +293,23 @@ def shape_group(config: Config, name: str, dataset: Dataset) -> Group:
 def shape_of(result: Result) -> dict[str, Any]:
     """How straight a run's curves are, and how quickly they rise; ``None`` where it did not fit."""
     last = result.history[-1]
-    row: dict[str, Any] = {name: last[name] for name in ACCURACIES}
+    row: dict[str, Any] = dict.fromkeys(ACCURACIES)
+    if result.status != "diverged":
+        row |= {name: last[name] for name in ACCURACIES}
     fitted = result.status == "fitted"
     row["epochs_to_fit"] = last["epoch"] if fitted else None
     steps = np.array([each["step"] for each in result.history])
     for metric in ("accuracy", "loss"):
-        curve = np.array([each[f"train_{metric}"] for each in result.history])
-        found = {
-            f"r2_{metric}": measure.linear_r2(steps, curve),
-            f"begins_{metric}": measure.time_to_share(steps, curve, 0.1) / last["step"],
-            f"rises_{metric}": measure.rise_time(steps, curve) / last["step"],
-        }
-        row |= {name: value if fitted else None for name, value in found.items()}
+        names = [f"{what}_{metric}" for what in ("r2", "begins", "rises")]
+        row |= dict.fromkeys(names)
+        if fitted:
+            curve = np.array([each[f"train_{metric}"] for each in result.history])
+            found = (
+                measure.linear_r2(steps, curve),
+                measure.time_to_share(steps, curve, 0.1) / last["step"],
+                measure.rise_time(steps, curve) / last["step"],
+            )
+            row |= dict(zip(names, found, strict=True))
     row["rise_steps"] = last["step"] * row["rises_accuracy"] if fitted else None
     return row
 
@@ -374,8 +379,9 @@ def minimum_of(model: Model, result: Result, dataset: Dataset) -> dict[str, Any]
         gradient_norm(model, point.params, point.state, dataset)
         for point in (result.initial, result.final)
     )
+    ended = result.status != "diverged"
     return {
-        **{name: last[name] for name in names},
+        **{name: last[name] if ended else None for name in names},
         "num_params": count_params(result.params),
         "gradient": after / before,
     }
@@ -435,16 +441,23 @@ def flat(images: np.ndarray) -> np.ndarray:
 
 
 def verdict(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Who fits random labels, in a sentence."""
-    means: dict[str, list[float]] = {}
+    """Who fits random labels: the learners by rote, not by rote, and those that diverged."""
+    accuracies: dict[str, list[float | None]] = {}
     for row in rows:
         if row["labels"] == "random_labels":
-            means.setdefault(row["learner"], []).append(row["train_accuracy"])
-    fits = {name: float(np.mean(values)) >= ROTE for name, values in means.items()}
-    rote, others = (
-        "; ".join(name for name in fits if fits[name] == does) for does in (True, False)
+            accuracies.setdefault(row["learner"], []).append(row["train_accuracy"])
+    said: dict[str, list[str]] = {"by rote": [], "not by rote": [], "diverged": []}
+    for name, values in accuracies.items():
+        known = [value for value in values if value is not None]
+        if len(known) < len(values):
+            said["diverged"].append(name)
+        else:
+            said["by rote" if np.mean(known) >= ROTE else "not by rote"].append(name)
+    return "\n".join(
+        f"{words}: {', '.join(names) or 'none'}"
+        for words, names in said.items()
+        if names or words != "diverged"
     )
-    return f"by rote: {rote or 'none'}\nnot by rote: {others or 'none'}"
 
 
 if __name__ == "__main__":

@@ -490,8 +490,9 @@ def test_the_page_has_every_lesson_that_was_run(experiment, tmp_path, capfd):
     assert names == set(index.LESSONS)
     flags = ("--folder", str(tmp_path), "--lessons", "chain_rule", "--preset", "cpu")
     assert index.main(flags) == 0
-    assert "== chain_rule, smoke" in capfd.readouterr().out  # it has no other size
+    assert "== 1 of 1: chain_rule" in capfd.readouterr().out
     page = (tmp_path / "index.html").read_text()
+    assert "chain_rule.py --preset smoke</code>" in page  # it has no other size
     assert "The chain rule on a directed graph" in page and "jax.vjp" in page
     assert '<img src="chain_rule/figures/graph.png"' in page
     (tmp_path / "chain_rule" / "config.json").write_text("{}")

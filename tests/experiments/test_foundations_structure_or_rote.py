@@ -23,7 +23,7 @@ def done(command, tmp_path_factory):
     out = tmp_path_factory.mktemp("structure_or_rote") / "run"
     flags = ("--num-train", "200", "--seeds", "0", "--batch-size", "20", "--widths", "2", "16")
     flags += ("--starts", "3", "--minima-num-train", "300", "--minima-epochs", "10")
-    learners = ("--learners", "1 neighbour", "tree, 16 leaves")
+    learners = ("--learners", "1 neighbour", "tree of 16 leaves")
     code = command("foundations/structure_or_rote", *flags, *learners, "--out", str(out))
     assert code == 0
     return RunDir.open(out)
@@ -46,6 +46,17 @@ def test_the_net_fits_all_labels_and_learns_from_the_true_ones(lesson, done):
     assert {"minima", "learners", "shape_train_accuracy", "train_loss_mlp_1x512"} <= names
 
 
+def test_a_learner_that_diverged_is_neither(lesson):
+    accuracies = {"a": (1.0, 0.99), "b": (0.2, 0.3), "c": (1.0, None)}
+    rows = [
+        {"learner": name, "labels": labels, "train_accuracy": value}
+        for name, values in accuracies.items()
+        for value in values
+        for labels in ("true", "random_labels")
+    ]
+    assert lesson.verdict(rows) == "by rote: a\nnot by rote: b\ndiverged: c"
+
+
 @pytest.mark.slow
 def test_wider_nets_end_in_lower_minima(done):
     ends = done.summary["minima"]
@@ -63,10 +74,10 @@ def test_one_neighbour_learns_by_rote_and_a_small_tree_does_not(lesson, done):
     assert rows["1 neighbour", "random_labels"]["train_accuracy"] == 1
     assert rows["1 neighbour", "random_labels"]["test_accuracy"] < 0.25
     assert rows["1 neighbour", "true"]["test_accuracy"] > 0.9
-    assert rows["tree, 16 leaves", "random_labels"]["train_accuracy"] < 0.5
-    assert rows["tree, 16 leaves", "true"]["train_accuracy"] > 0.7
-    assert "by rote: mlp_1x512; 1 neighbour" in done.summary["text"]
-    assert "not by rote: tree, 16 leaves" in done.summary["text"]
+    assert rows["tree of 16 leaves", "random_labels"]["train_accuracy"] < 0.5
+    assert rows["tree of 16 leaves", "true"]["train_accuracy"] > 0.7
+    assert "by rote: mlp_1x512, 1 neighbour" in done.summary["text"]
+    assert "not by rote: tree of 16 leaves" in done.summary["text"]
 
 
 @pytest.mark.skipif(not HAS_SKLEARN, reason="scikit-learn is needed for the other learners")

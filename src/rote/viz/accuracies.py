@@ -29,7 +29,8 @@ def accuracies(
 ) -> "Figure":
     """Train and test accuracy after training, a line per setting.
 
-    Each seed is a point, the bar across them their mean.
+    Each seed is a point, the bar across them their mean. A run without a value (``None``: it
+    diverged) has no point, and its line no bar.
 
     Args:
       rows: one per run, with the columns of ``by``, ``train_accuracy`` and ``test_accuracy``
@@ -61,7 +62,8 @@ def accuracies(
         ax.axvline(100 / num_classes, color=GRAY, linewidth=1, linestyle="--", label="chance")
     for metric, color in METRICS.items():
         for line, members in enumerate(groups.values()):
-            values = [100 * rows[index][metric] for index in members]
+            given = [rows[index][metric] for index in members]
+            values = [np.nan if value is None else 100 * value for value in given]
             ax.plot(values, [line] * len(values), "o", color=color, markersize=4, alpha=0.6)
             ax.plot([np.mean(values)] * 2, [line - 0.3, line + 0.3], color=color, linewidth=2)
         ax.plot([], [], "o-", color=color, markersize=4, label=name_of(metric))
