@@ -137,7 +137,7 @@ def run(config: Config, out: cli.Job) -> None:
         "graph",
         viz.computation_graph(
             values,
-            edges,
+            [(child, name, slope) for (child, name), slope in edges.items()],
             {name: by_reverse[name] for name in values},
             title=f"Derivatives of {output}, backwards through the graph",
         ),

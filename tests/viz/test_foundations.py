@@ -147,12 +147,28 @@ def test_decision_regions_mark_what_is_said_wrongly():
 
 
 def test_a_graph_stands_in_the_order_of_its_dependencies():
-    values = {"x": 2.0, "a": 4.0, "b": 8.0}
-    edges = {("x", "a"): 4.0, ("a", "b"): 1.0, ("x", "b"): 4.0}
+    values = {"b": 8.0, "x": 2.0, "a": 4.0}  # in any order
+    edges = [("x", "a", 4.0), ("a", "b", 1.0), ("x", "b", 4.0), ("x", "a", 3.0)]
     (ax,) = viz.computation_graph(values, edges, {"x": 8.0, "a": 1.0, "b": 1.0}).axes
-    at = [line.get_xdata()[0] for line in ax.lines]
-    assert at == sorted(at) and len(set(at)) == 3
-    assert {"x", "a", "b"} <= {text.get_text() for text in ax.texts}
+    at = {name: circle.center for name, circle in zip(values, ax.patches, strict=True)}
+    assert at["x"][0] < at["a"][0] < at["b"][0]
+    shown = [text.get_text() for text in ax.texts if text.get_text()]
+    assert {"x", "a", "b"} <= set(shown) and shown.count("4") == 3  # a's value and two slopes
+    # No edge crosses a third node or lies on another, and nothing is beyond the axes.
+    curves = [line.get_xydata() for line in ax.lines]
+    assert np.linalg.norm(curves[2] - at["a"], axis=1).min() > ax.patches[0].radius
+    assert np.linalg.norm(curves[0][100] - curves[3], axis=1).min() > 0.05
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    for curve in curves:
+        assert np.all(curve > [left, bottom]) and np.all(curve < [right, top])
+    for circle in ax.patches:
+        assert left < circle.center[0] - circle.radius and circle.center[0] + circle.radius < right
+    with pytest.raises(InputError, match="go round in a circle"):
+        viz.computation_graph(values, [("x", "a", 1.0), ("a", "x", 1.0)], values)
+    with pytest.raises(InputError, match="'x' -> 'z': no 'z'"):
+        viz.computation_graph(values, [("x", "z", 1.0)], values)
+    with pytest.raises(InputError, match="no nodes"):
+        viz.computation_graph({}, [], {})
 
 
 def test_fitted_lines_and_valleys():
