@@ -112,9 +112,9 @@ def run(config: Config, out: cli.Job) -> None:
         table,
         ["cause"],
         {
-            "train accuracy": Column("train_accuracy", digits=2, percent=True),
+            "train accuracy": Column("train_accuracy", digits=2, percent=True, above="diverged"),
             "epochs to fit": Column("epochs_to_fit", above="not fitted"),
-            "test accuracy": Column("test_accuracy", percent=True),
+            "test accuracy": Column("test_accuracy", percent=True, above="diverged"),
         },
     )
     figure = viz.accuracies(

@@ -66,3 +66,10 @@ def test_labels_that_stay_the_same_are_fitted_by_the_plain_loop():
 def test_bad_input_is_one_line(command, flags, message, tmp_path, capsys):
     assert command("why_not_fitted", *flags, "--out", str(tmp_path / "run")) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_plain_loop_that_diverges_says_so(experiment):
+    given = TrainConfig(num_train=200, batch_size=50, max_epochs=5, learning_rate=(1e20,))
+    config = zhang2017.resolve(given)
+    rows = zhang2017.train_redrawn(config, load("digits", num_train=200), 0, every=None)
+    assert len(rows) < 5 and rows[-1]["train_accuracy"] is rows[-1]["running_accuracy"] is None

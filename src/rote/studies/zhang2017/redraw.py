@@ -29,7 +29,7 @@ def train_redrawn(
     Returns:
       A row per epoch: ``epoch``, ``train_accuracy`` (full pass at its end, on the labels of this
       epoch), ``running_accuracy`` (mean over its mini-batches, each before its update) and
-      ``test_accuracy``.
+      ``test_accuracy``. The training ends where a loss is not finite; the three are ``None`` there.
     """
     settings = settled(config, config.model[0])
     size, count = settings.batch_size, len(dataset.train.labels)
@@ -57,13 +57,17 @@ def train_redrawn(
     def epoch(
         state: TrainState, labels: jax.Array, order: jax.Array
     ) -> tuple[TrainState, dict[str, jax.Array]]:
-        def one(state: TrainState, chosen: jax.Array) -> tuple[TrainState, jax.Array]:
+        def one(
+            state: TrainState, chosen: jax.Array
+        ) -> tuple[TrainState, tuple[jax.Array, jax.Array]]:
             batch = Batch(images[chosen], labels[chosen])
             before = right(state, batch, train=True)
-            return step(state, batch)[0], before
+            state, loss = step(state, batch)
+            return state, (before, loss)
 
-        state, before = lax.scan(one, state, order)
+        state, (before, batch_losses) = lax.scan(one, state, order)
         return state, {
+            "loss": jnp.mean(batch_losses),
             "running_accuracy": jnp.mean(before),
             "train_accuracy": right(state, Batch(images, labels), train=False),
             "test_accuracy": right(state, test, train=False),
@@ -80,5 +84,9 @@ def train_redrawn(
             labels = data.random_labels(dataset, 1.0, seed=label_seed).train.labels
         order = orders.permutation(count)[: steps * size].reshape(steps, size)
         state, metrics = epoch(state, labels, order)
-        rows.append({"epoch": number, **jax.tree.map(float, metrics)})
+        diverged = not np.isfinite(metrics.pop("loss"))
+        accuracies = dict.fromkeys(metrics) if diverged else jax.tree.map(float, metrics)
+        rows.append({"epoch": number, **accuracies})
+        if diverged:
+            break
     return rows
