@@ -11,9 +11,12 @@ import pytest
 # Before the first use of a device: several, so that whatever is sharded is really split.
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_debug_key_reuse", True)
-# The same program is compiled once in a session, whoever traces it.
-_compiled = tempfile.TemporaryDirectory(prefix="rote-tests-")
-jax.config.update("jax_compilation_cache_dir", _compiled.name)
+# The same program is compiled once in a session, whoever traces it; pytest's workers find the
+# folder in the environment.
+if (_folder := os.environ.get("ROTE_TESTS_COMPILED")) is None:
+    _compiled = tempfile.TemporaryDirectory(prefix="rote-tests-")
+    os.environ["ROTE_TESTS_COMPILED"] = _folder = _compiled.name
+jax.config.update("jax_compilation_cache_dir", _folder)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 

@@ -95,6 +95,7 @@ def test_the_four_steps_by_hand_and_what_binary_units_learn(experiment):
     assert binary["way"] == 0 and binary["cost"] > 0.05
 
 
+@pytest.mark.slow
 def test_the_sweep_has_a_row_per_net(command, tmp_path):
     flags = ("--widths", "2", "16", "--depths", "1", "--seeds", "0", "--steps", "60")
     done = run(command, "neuron", *flags, "--max-epochs", "20", out=tmp_path / "run")
@@ -162,6 +163,7 @@ def test_closed_forms_of_all_activations(experiment):
         )
 
 
+@pytest.mark.slow
 def test_signals_in_a_deep_stack(command, tmp_path):
     flags = ("--activations", "relu", "--in-the-stack", "relu", "sigmoid", "--seeds", "0", "1")
     done = run(command, "activations", *flags, out=tmp_path / "run")
@@ -208,6 +210,7 @@ def test_a_slanted_stroke_has_its_slant(experiment):
     np.testing.assert_allclose(module.slant(images), [0, 1, -1], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_two_tasks_from_one_net(command, tmp_path):
     flags = ("--weights", "0", "10", "--seeds", "0", "--num-inputs", "20", "--steps", "200")
     done = run(command, "losses", *flags, out=tmp_path / "run")
@@ -471,6 +474,7 @@ def test_stopping_early_keeps_what_was_learned_before_it_memorised(command, tmp_
 # --- monitor
 
 
+@pytest.mark.slow
 def test_planted_faults_are_found_and_seen(command, tmp_path):
     flags = ("--seeds", "7", "--steps", "12", "--faults", "none", "dead layer")
     done = run(command, "monitor", *flags, out=tmp_path / "run")

@@ -121,6 +121,7 @@ def killed_again_and_again(start, out, kills, seed):
     return output
 
 
+@pytest.mark.slow
 def test_a_run_killed_three_times_leaves_what_it_would_have(start, whole, tmp_path):
     killed_again_and_again(start, tmp_path / "run", 3, seed=0)
     assert_same(tmp_path / "run", whole)

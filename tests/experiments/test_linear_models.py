@@ -72,6 +72,7 @@ def test_the_picture_of_sgd(smoke, experiment):
     assert names == {"norm_and_error.png", "sgd.png"}
 
 
+@pytest.mark.slow
 def test_a_killed_run_keeps_what_it_has_solved(command, tmp_path, monkeypatch, capsys):
     whole, out = tmp_path / "whole", tmp_path / "cut"
     assert command("linear_models", *SMALL, "--out", str(whole)) == 0

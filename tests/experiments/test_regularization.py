@@ -71,6 +71,7 @@ def test_the_paper_preset_has_all_19_rows(experiment):
     assert decays["mlp_1x512"] == 1e-4 and decays["inception_small"] == 5e-4
 
 
+@pytest.mark.slow
 def test_early_stopping_gains_are_counted_by_hand(command, tmp_path):
     out = tmp_path / "run"
     flags = ("--seeds", "0", "--model", "mlp_1x512", "--max-epochs", "12", "--out", str(out))
@@ -98,6 +99,7 @@ def test_the_part_trained_on_differs_by_seed_only():
     assert len(np.unique(parts[0])) == 90 and not np.array_equal(parts[0], parts[2])
 
 
+@pytest.mark.slow
 def test_regularizers_reach_the_training(command, tmp_path):
     out = tmp_path / "run"
     flags = ("--seeds", "0", "--max-epochs", "45", "--weight-decay", "0.01", "--out", str(out))

@@ -87,6 +87,7 @@ def test_a_config_file_repeats_a_run_exactly(command, sweep, tmp_path):
     assert run["last"] == first["last"]
 
 
+@pytest.mark.slow
 def test_raising_max_epochs_continues_a_run_as_if_it_had_never_ended(command, tmp_path, capsys):
     small = ("--seeds", "0", "1", "--corruptions", "0", "1", "--num-train", "500")
 

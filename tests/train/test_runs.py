@@ -86,7 +86,7 @@ def rows(result):
 
 
 @pytest.mark.parametrize("model", [MLP, CNN], ids=["mlp", "cnn"])
-@pytest.mark.parametrize("run_devices", [1, 3])
+@pytest.mark.parametrize("run_devices", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_runs_mapped_one_after_another_are_exactly_those_alone(noise, model, run_devices):
     runs = runs_of(noise)
     together = train(model, noise, runs, run_devices=run_devices)
@@ -97,7 +97,9 @@ def test_runs_mapped_one_after_another_are_exactly_those_alone(noise, model, run
         np.testing.assert_array_equal(result.record.margin, alone.record.margin)
 
 
-@pytest.mark.parametrize("model", [MLP, CNN], ids=["mlp", "cnn"])
+@pytest.mark.parametrize(
+    "model", [MLP, pytest.param(CNN, marks=pytest.mark.slow)], ids=["mlp", "cnn"]
+)
 def test_vectorized_runs_agree_over_twenty_steps(noise, model):
     runs = runs_of(noise)
     assert len(runs[0].subset) // 32 == 6
@@ -110,7 +112,12 @@ def test_vectorized_runs_agree_over_twenty_steps(noise, model):
 
 @pytest.mark.parametrize(
     ("run_devices", "batch_devices", "mapping"),
-    [(1, 2, "map"), (1, 8, "map"), (2, 4, "map"), (2, 2, "vmap")],
+    [
+        (1, 2, "map"),
+        pytest.param(1, 8, "map", marks=pytest.mark.slow),
+        pytest.param(2, 4, "map", marks=pytest.mark.slow),
+        (2, 2, "vmap"),
+    ],
 )
 def test_a_batch_over_several_devices_has_the_statistics_of_the_whole(
     noise, run_devices, batch_devices, mapping

@@ -49,7 +49,8 @@ def test_jit_scan_and_vmap_give_what_plain_calls_give(noise):
 
     keys = jax.random.split(jax.random.key(5), 2)
     both = jax.vmap(lambda key: step(begin._replace(key=key), data)[1])(keys)
-    alone = [step(begin._replace(key=key), data)[1] for key in keys]
+    compiled = jax.jit(step)
+    alone = [compiled(begin._replace(key=key), data)[1] for key in keys]
     np.testing.assert_allclose(both, np.stack(alone), rtol=1e-5)
     assert both[0] != both[1]
 
