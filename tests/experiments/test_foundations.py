@@ -145,12 +145,22 @@ def test_paths_are_summed_by_hand(experiment):
 
 @pytest.mark.parametrize(
     ("name", "largest", "at_zero"),
-    [("sigmoid", 0.25, 0.25), ("tanh", 1, 1), ("relu", 1, 0), ("softplus", 0.9975, 0.5)],
+    [("sigmoid", 0.25, 0.25), ("tanh", 1, 1), ("relu", 1, 0), ("softplus", 1, 0.5)],
 )
 def test_derivatives_of_activations(experiment, name, largest, at_zero):
     row = experiment("foundations/activations").measure_one(name)
-    assert row["largest derivative"] == pytest.approx(largest, abs=1e-4)
+    assert row["sup of the derivative"] == pytest.approx(largest, abs=1e-4)
     assert row["derivative at 0"] == at_zero
+
+
+def test_what_saturates_and_what_blocks(experiment):
+    module = experiment("foundations/activations")
+    share = {name: module.measure_one(name) for name in ("relu", "sigmoid", "leaky_relu")}
+    assert share["relu"]["saturated, s=1"] == share["relu"]["blocked, s=1"] == "50.2 %"
+    assert share["leaky_relu"]["saturated, s=5"] == "0.0 %"  # its slope of 1 % is not below 1 %
+    # s(x) (1 - s(x)) < 0.0025 where |x| > 5.987, which N(0, 25) is with probability 0.231.
+    assert share["sigmoid"]["saturated, s=5"] == "23.0 %"
+    assert share["sigmoid"]["blocked, s=5"] == "0.0 %"
 
 
 def test_closed_forms_of_all_activations(experiment):
