@@ -341,6 +341,33 @@ def test_the_nets_are_those_of_the_source(experiment):
     np.testing.assert_allclose(made[0], expected, rtol=1e-5)
 
 
+def test_every_epoch_is_trained(experiment):
+    module = experiment("foundations/inside_the_net")
+    points = module.draw(50, 0)
+
+    def epochs(epochs, every):
+        config = module.Config(num_points=50, epochs=epochs, every=every)
+        return module.train(config, "faster", 0, points)
+
+    few = epochs(3, 10)
+    assert [epoch for epoch, _ in few] == [0, 3]
+    changed = jax.tree.map(lambda a, b: bool(np.any(a != b)), few[0][1], few[1][1])
+    assert all(jax.tree.leaves(changed))
+    assert [epoch for epoch, _ in epochs(5, 2)] == [0, 2, 4, 5]
+
+
+def test_the_dashed_line_is_where_the_head_changes_its_mind(experiment):
+    module = experiment("foundations/inside_the_net")
+    head = {"kernel": np.array([[3.0], [-4.0]], np.float32), "bias": np.array([2.0], np.float32)}
+    points = np.random.default_rng(0).normal([5.0, -1.0], [2.0, 0.1], (100, 2))
+    line = module.decision("faster", {"head": head}, points)
+    dashes = line[~np.isnan(line[:, 0])]
+    np.testing.assert_allclose(3 * dashes[:, 0] - 4 * dashes[:, 1] + 2, 0, atol=1e-4)
+    assert len(dashes) == 2 * np.isnan(line[:, 0]).sum() > 0
+    flat = {"kernel": np.zeros((2, 1), np.float32), "bias": head["bias"]}
+    assert module.decision("faster", {"head": flat}, points).shape == (0, 2)
+
+
 @pytest.mark.slow
 def test_a_net_learns_the_discs_and_leaves_a_film(command, tmp_path):
     flags = ("--nets", "faster", "--seeds", "0", "--epochs", "20", "--every", "5")
