@@ -95,12 +95,28 @@ def test_the_four_steps_by_hand_and_what_binary_units_learn(experiment):
     assert binary["way"] == 0 and binary["cost"] > 0.05
 
 
+def test_below_binary_units_nothing_is_learned(experiment):
+    module = experiment("foundations/neuron")
+    net = module.models.mlp((5,), num_classes=3, activation=module.UNITS["binary"])
+    x = jax.random.normal(jax.random.key(0), (20, 4))
+    params, state = net.init(jax.random.key(1), x)
+    gradient = jax.grad(lambda params: (net.apply(params, state, x, train=True)[0] ** 2).sum())
+    moves = {
+        name: any(bool(leaf.any()) for leaf in jax.tree.leaves(each))
+        for name, each in gradient(params).items()
+    }
+    assert moves == {"flatten": False, "hidden1": False, "head": True}
+
+
 def test_the_sweep_has_a_row_per_net(command, tmp_path):
     flags = ("--widths", "2", "16", "--depths", "1", "--seeds", "0", "--steps", "60")
     done = run(command, "neuron", *flags, "--max-epochs", "20", out=tmp_path / "run")
-    small, large = done.summary["table"]
+    small, large, _, binary = done.summary["table"]
     assert (small["num_params"], large["num_params"]) == (65 * 2 + 30, 65 * 16 + 170)
     assert small["test_accuracy"] < large["test_accuracy"] > 0.8
+    # The first layer of the binary net is a random one, and stays so.
+    assert (binary["activation"], binary["num_params"]) == ("binary", large["num_params"])
+    assert binary["train_accuracy"] < large["train_accuracy"]
     assert "separates 14 of 16" in done.summary["text"]
 
 
@@ -541,6 +557,8 @@ def test_the_page_has_every_lesson_that_was_run(experiment, tmp_path, capfd):
         ("line_fit", ("--num-points", "1"), "num_points: 1; a line needs at least 2"),
         ("line_fit", ("--noise", "-1"), "noise: -1.0; expected 0 or a positive"),
         ("neuron", ("--widths", "4", "4"), "widths: 4 4; expected one or more different"),
+        ("neuron", ("--widths", "0"), "widths: 0; expected a positive number"),
+        ("neuron", ("--depths", "1", "0"), "depths: 0; expected a positive number"),
         ("chain_rule", ("--inputs", "x"), "inputs: 'x'; expected NAME=NUMBER"),
         ("chain_rule", ("--graph", "c = x * x * x"), "expected one operation of named nodes"),
         ("chain_rule", ("--graph", "c = sine(x)"), "expected one operation of named nodes"),
