@@ -127,7 +127,38 @@ def test_three_ways_to_a_derivative_agree(command, tmp_path):
     done = run(command, "chain_rule", out=tmp_path / "run")
     assert done.summary["difference"] < 1e-5
     assert [row["paths"] for row in done.summary["table"]] == [2, 4, 2]
-    assert "65,536 paths" in done.summary["text"]
+    assert done.summary["counts"] == [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
+    assert "over its 32 edges: 65,536" in done.summary["text"]
+
+
+def test_an_operand_that_is_there_twice_has_two_edges(command, tmp_path):
+    flags = ("--inputs", "x0=1", "--graph", *(f"x{i + 1} = x{i} + x{i}" for i in range(3)))
+    done = run(command, "chain_rule", *flags, out=tmp_path / "run")
+    (row,) = done.summary["table"]
+    assert (row["paths"], row["sum over paths"], row["jax.vjp"]) == (8, 8, 8)
+    assert len(done.summary["summary"]) == 6
+
+
+def test_an_input_that_is_not_used_has_the_derivative_0(command, tmp_path):
+    flags = ("--graph", "p = x * y", "q = sin(w)", "f = square(p)")
+    done = run(command, "chain_rule", *flags, out=tmp_path / "run")
+    assert [row["paths"] for row in done.summary["table"]] == [1, 1, 0]
+    for row in done.summary["table"]:
+        assert row["sum over paths"] == row["reverse pass"] == pytest.approx(row["jax.vjp"])
+    assert done.summary["table"][2]["jax.vjp"] == 0
+
+
+def test_slopes_at_the_ends_of_the_line(experiment):
+    module = experiment("foundations/chain_rule")
+
+    def slopes(line, **inputs):
+        nodes = module.parse([line], inputs)
+        edges = module.local_derivatives(nodes, module.forward(nodes, inputs))
+        assert {edge.operand: edge.derivative for edge in edges} == module.vjp(nodes, inputs)
+        return [edge.derivative for edge in edges]
+
+    assert slopes("z = sigmoid(x)", x=-800.0) == slopes("z = sigmoid(x)", x=800.0) == [0]
+    assert slopes("z = x ** y", x=0.0, y=2.0) == [0, 0]
 
 
 def test_every_operation_has_the_derivative_that_jax_finds(experiment):
@@ -140,8 +171,9 @@ def test_every_operation_has_the_derivative_that_jax_finds(experiment):
         nodes = module.parse([line], inputs)
         edges = module.local_derivatives(nodes, module.forward(nodes, inputs))
         expected = module.vjp(nodes, inputs)
-        for name in nodes[0].operands:
-            assert edges[name, nodes[0].name] == pytest.approx(expected[name], rel=1e-5)
+        found = module.reverse([*inputs, nodes[0].name], edges)
+        for name in inputs:
+            assert found[name] == pytest.approx(expected[name], rel=1e-5)
     assert len(lines) == 13
 
 
@@ -150,10 +182,10 @@ def test_paths_are_summed_by_hand(experiment):
     inputs = {"x": 2.0}
     nodes = module.parse(["a = x * x", "b = square(a)", "c = a + b"], inputs)
     edges = module.local_derivatives(nodes, module.forward(nodes, inputs))
-    assert edges == {("x", "a"): 4, ("a", "b"): 8, ("a", "c"): 1, ("b", "c"): 1}
+    assert edges == [("x", "a", 2), ("x", "a", 2), ("a", "b", 8), ("a", "c", 1), ("b", "c", 1)]
     found = module.paths(edges, "x", "c")
-    assert sorted(math.prod(edges[edge] for edge in path) for path in found) == [4, 32]
-    assert module.reverse(nodes, edges) == {"x": 36, "a": 9, "b": 1, "c": 1}
+    assert sorted(map(module.product, found)) == [2, 2, 16, 16]
+    assert module.reverse(["x", "a", "b", "c"], edges) == {"x": 36, "a": 9, "b": 1, "c": 1}
 
 
 # --- activations
@@ -560,6 +592,15 @@ def test_the_page_has_every_lesson_that_was_run(experiment, tmp_path, capfd):
         ("neuron", ("--widths", "0"), "widths: 0; expected a positive number"),
         ("neuron", ("--depths", "1", "0"), "depths: 0; expected a positive number"),
         ("chain_rule", ("--inputs", "x"), "inputs: 'x'; expected NAME=NUMBER"),
+        ("chain_rule", ("--inputs", "2x=1"), "inputs: '2x=1'; expected NAME=NUMBER"),
+        ("chain_rule", ("--inputs", "x=nan"), "inputs: 'x=nan'; expected NAME=NUMBER"),
+        ("chain_rule", ("--inputs", "x=1", "x=2"), "inputs: 'x=2' gives 'x' again"),
+        ("chain_rule", ("--graph", "c = 2 * x"), "a number is an input, such as two=2"),
+        (
+            "chain_rule",
+            ("--inputs", "x=-2", "y=2", "--graph", "z = x ** y"),
+            "z has no finite derivative with respect to y at these inputs",
+        ),
         ("chain_rule", ("--graph", "c = x * x * x"), "expected one operation of named nodes"),
         ("chain_rule", ("--graph", "c = sine(x)"), "expected one operation of named nodes"),
         ("chain_rule", ("--graph", "c = x + z"), "unknown node in 'c = x + z': 'z'"),
