@@ -192,6 +192,7 @@ def save_curves(
         by="training",
         panel="net",
         share_y=True,
+        caption='a training that is not seen lies under "always negative"',
         title="Two discs: accuracy on new points",
     )
     out.save_figure("accuracy", figure)
