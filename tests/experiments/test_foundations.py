@@ -307,6 +307,20 @@ def test_the_rate_of_the_course_net_is_compared_on_held_out_digits(digit_net):
     assert "held-out accuracy" in digit_net.summary["text"]
 
 
+def test_a_digit_net_that_diverges_has_no_accuracy(experiment, tmp_path):
+    module = experiment("foundations/digit_net")
+    # The other two end at outputs of 0 and 1, whatever the rate.
+    module.NETS["modern"] = module.NETS["modern"]._replace(learning_rate=1e30)
+    flags = ("--nets", "modern", "--seeds", "0", "--max-epochs", "1", "--out", str(tmp_path / "run"))
+    with pytest.raises(SystemExit, match="1"):
+        module.cli.main(module.run, module.PRESETS, argv=flags)
+    done = RunDir.open(tmp_path / "run")
+    (row,) = done.summary["table"]
+    assert row["test_accuracy"] is row["train_accuracy"] is row["sure_noise"] is None
+    assert "diverged (1)" in done.summary["text"] and "best of modern" not in done.summary["text"]
+    assert not done.figures()
+
+
 def test_the_squared_error_is_a_sum_over_outputs(experiment):
     module = experiment("foundations/digit_net")
     outputs = np.array([[0.2, 0.5, 0.0], [1.0, 0.0, 0.0]], np.float32)
