@@ -2,7 +2,8 @@
 
 Claims: one neuron separates 14 of the 16 functions of two bits, and not XOR; a stack of layers
 without activation is one layer; a binary activation has no gradient, so that descent learns nothing
-below it, and a graded one has; more units and layers fit more, and on small data soon enough.
+below it, and a graded one has; more units fit more, and on small data soon enough (whether more
+layers do is measured).
 
 Source: Rosenblatt 1958 (the neuron and its learning rule); Minsky and Papert, Perceptrons, 1969
 (XOR); Rumelhart, Hinton and Williams 1986 (graded units); Nielsen, Neural Networks and Deep
@@ -21,7 +22,7 @@ jax.grad to 1e-6; no step at all below a binary activation.
 
 Command: python experiments/foundations/neuron.py --preset smoke
   smoke  XOR with ten seeds; width x depth on 300 digits, two seeds; half a minute
-  cpu    width x depth on all digits, five seeds; minutes
+  cpu    width x depth on all digits, five seeds; four minutes on two shared cores
 
 Left open by the course: the rate of the four steps (5), how many (3,000), and the start (normal,
 standard deviation 1); the sweep's recipe (SGD with momentum 0.9, rate 0.05, batch 32, 60 epochs).
