@@ -258,6 +258,22 @@ def test_every_loss_is_its_formula(experiment):
     assert module.check("binary_cross_entropy", 100)["without a pull"] == "0 %"
 
 
+def test_losses_of_two_classes_by_hand(experiment):
+    module = experiment("foundations/losses")
+
+    def both(name, *entries):
+        loss, closed, size = module.LOSSES[name]
+        v = np.array(entries, np.float32)
+        assert len(v) == size and float(loss(v)) == pytest.approx(closed(v), rel=1e-6)
+        return closed(v)
+
+    assert both("hinge", 0.5, 1) == 0.5 and both("hinge", 0.5, -1) == 1.5
+    assert both("hinge", -2, -1) == 0 and both("hinge", -2, 1) == 3
+    assert both("binary_cross_entropy", 2, 1) == pytest.approx(math.log(1 + math.exp(-2)))
+    assert both("binary_cross_entropy", 2, -1) == pytest.approx(math.log(1 + math.exp(2)))
+    assert both("ranking", 1, 0.5, 1) == 0.5 and both("ranking", 1, 0.5, -1) == 1.5
+
+
 def test_a_slanted_stroke_has_its_slant(experiment):
     module = experiment("foundations/losses")
     images = np.zeros((3, 5, 5, 1), np.uint8)
@@ -311,9 +327,10 @@ def test_a_digit_net_that_diverges_has_no_accuracy(experiment, tmp_path):
     module = experiment("foundations/digit_net")
     # The other two end at outputs of 0 and 1, whatever the rate.
     module.NETS["modern"] = module.NETS["modern"]._replace(learning_rate=1e30)
-    flags = ("--nets", "modern", "--seeds", "0", "--max-epochs", "1", "--out", str(tmp_path / "run"))
+    flags = ("--nets", "modern", "--seeds", "0", "--max-epochs", "1")
     with pytest.raises(SystemExit, match="1"):
-        module.cli.main(module.run, module.PRESETS, argv=flags)
+        argv = (*flags, "--out", str(tmp_path / "run"))
+        module.cli.main(module.run, module.PRESETS, argv=argv)
     done = RunDir.open(tmp_path / "run")
     (row,) = done.summary["table"]
     assert row["test_accuracy"] is row["train_accuracy"] is row["sure_noise"] is None
