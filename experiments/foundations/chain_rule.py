@@ -18,9 +18,9 @@ Command: python experiments/foundations/chain_rule.py --preset smoke
   smoke  the graph below; seconds
 
 A line of the graph is one node and one operation: an operator of two nodes (+ - * / **), or a
-function of one (sin, cos, exp, log, tanh, sigmoid, square); the last line is the output. A number is
-an input, too: two=2, and then "c = two * a". An operand that is there twice has two edges; the figure
-shows them as one, with their sum.
+function of one (sin, cos, exp, log, tanh, sigmoid, square); the last line is the output. A number
+is an input, too: two=2, and then "c = two * a". An operand that is there twice has two edges; the
+figure shows them as one, with their sum.
 """
 
 import ast

@@ -25,8 +25,7 @@ the rate of its net. Rates are compared on five sixths of the training images, w
 held out, another one for every seed; on MNIST the held-out images chose 0.3, and the table of the
 comparison is printed beside the results. Then it is trained on all of them. "confidence" is the
 largest output: of sigmoids, or of the softmax. Noise is uniform over 0..255 in every pixel. Test
-accuracy is that of the last epoch. The pictures are of the first training that did not diverge, each
-image once.
+accuracy is that of the last epoch. The pictures are of the first training that did not diverge.
 """
 
 import dataclasses

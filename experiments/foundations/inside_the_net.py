@@ -17,8 +17,8 @@ disc, is what the figures of accuracies show. The source gives no number.
   drawn with replacement, 100 steps an epoch, 500 epochs, on the sigmoid cross-entropy.
   faster   the article's net from Kaiming's start at the rate 1e-3, otherwise alike: our addition
 
-In stills and film each axis is standardised over the points of its frame, and what lies further than
-3.2 deviations out is not shown; the dashed line is where the head says 0.
+In stills and film each axis is standardised over the points of its frame, and what lies further out
+than 3.2 deviations is not shown; the dashed line is where the head says 0.
 
 Command: python experiments/foundations/inside_the_net.py --preset smoke
   smoke  60 epochs, three trainings of each net; half a minute on two cores

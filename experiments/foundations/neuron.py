@@ -17,8 +17,8 @@ jax.grad to 1e-6; no step at all below a binary activation.
                    backward: d = (y - t) y (1 - y), e = (V' d) h (1 - h);
                    update: V <- V - r d h', U <- U - r e x'
   binary           h = 1 where U x + u > 0, else 0: its derivative is 0 wherever it exists
-  On digits the graded units are tanh; the shallowest nets of the sweep are trained with binary ones,
-  too, whose first layer stays as it was drawn.
+  On digits the graded units are tanh; the shallowest nets of the sweep are trained with binary
+  ones, too, whose first layer stays as it was drawn.
 
 Command: python experiments/foundations/neuron.py --preset smoke
   smoke  XOR with ten seeds; width x depth on 300 digits, two seeds; half a minute
