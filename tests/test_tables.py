@@ -1,5 +1,10 @@
 """Tables as a person reads them, character for character."""
 
+import math
+
+import numpy as np
+import pytest
+
 from rote.tables import Column, format_table, mean_sd, summarize
 
 
@@ -8,6 +13,16 @@ def test_mean_sd() -> None:
     assert mean_sd([0.5], percent=True, digits=0) == "50 % (1)"
     assert mean_sd([10, None], above="> 200") == "10.0 (1), > 200 (1)"
     assert mean_sd([]) == "-"
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, np.float32(np.nan)])
+def test_what_is_not_finite_is_counted_apart(bad: float) -> None:
+    assert mean_sd([1.0, bad, 3.0]) == "2.0 ± 1.4 (2), not finite (1)"
+    assert mean_sd([bad], percent=True) == "not finite (1)"
+    assert mean_sd([1.0, bad, None], above="diverged") == "1.0 (1), diverged (2)"
+    assert mean_sd([1.0, bad, None]) == "1.0 (1), - (1), not finite (1)"
+    (line,) = summarize([{"seed": 0, "loss": bad}], [], {"loss": Column("loss", 3)})
+    assert line == {"loss": "not finite (1)"}
 
 
 def test_tables() -> None:

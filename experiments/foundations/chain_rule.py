@@ -8,15 +8,19 @@ paths, whose number can grow exponentially; and that is what jax.vjp computes.
 Source: Rumelhart, Hinton and Williams 1986; Griewank and Walther, Evaluating Derivatives, 2008,
 section 3.2 (the reverse mode); Nielsen, Neural Networks and Deep Learning, 2015, chapter 2.
 
-Expected: three equal numbers per input, to rounding. On the ladder of n rungs, where every node
-doubles the ways (x_{i+1} = x_i + x_i), the paths are 2^n and the reverse pass has n steps.
+Expected: three equal numbers per input, to rounding; 0 for an input that the output does not
+depend on. On the ladder of n rungs, where two edges lead from every node to the next (x_{i+1} =
+x_i + x_i), the paths are 2^n: they are listed for small n, by what lists those of the graph. The
+reverse pass goes over the 2n edges once.
 
 Command: python experiments/foundations/chain_rule.py --preset smoke
          ... --inputs a=2 b=-1 --graph "c = a * b" "d = sin(c)" for a graph of your own
   smoke  the graph below; seconds
 
 A line of the graph is one node and one operation: an operator of two nodes (+ - * / **), or a
-function of one (sin, cos, exp, log, tanh, sigmoid, square); the last line is the output.
+function of one (sin, cos, exp, log, tanh, sigmoid, square); the last line is the output. A number
+is an input, too: two=2, and then "c = two * a". An operand that is there twice has two edges; the
+figure shows them as one, with their sum.
 """
 
 import ast
@@ -41,7 +45,11 @@ class Operation(NamedTuple):
 
 
 def _sigmoid(x: float) -> float:
-    return 1 / (1 + math.exp(-x))
+    return (1 + math.tanh(x / 2)) / 2  # exp(-x) would overflow
+
+
+def _slope_of_exponent(x: float, y: float) -> float:
+    return 0.0 if x == 0 < y else x**y * math.log(x)
 
 
 OPERATORS: dict[type[ast.operator], Operation] = {
@@ -49,9 +57,7 @@ OPERATORS: dict[type[ast.operator], Operation] = {
     ast.Sub: Operation(lambda x, y: x - y, (lambda x, y: 1.0, lambda x, y: -1.0)),
     ast.Mult: Operation(lambda x, y: x * y, (lambda x, y: y, lambda x, y: x)),
     ast.Div: Operation(lambda x, y: x / y, (lambda x, y: 1 / y, lambda x, y: -x / y**2)),
-    ast.Pow: Operation(
-        lambda x, y: x**y, (lambda x, y: y * x ** (y - 1), lambda x, y: x**y * math.log(x))
-    ),
+    ast.Pow: Operation(lambda x, y: x**y, (lambda x, y: y * x ** (y - 1), _slope_of_exponent)),
 }
 FUNCTIONS = {
     "sin": Operation(jnp.sin, (math.cos,)),
@@ -78,6 +84,24 @@ class Node(NamedTuple):
     operands: tuple[str, ...]
 
 
+class Edge(NamedTuple):
+    """From an operand to a node; there are two where the operand is there twice.
+
+    Attributes:
+      operand: where it begins.
+      node: where it ends.
+      derivative: of the node with respect to this operand alone.
+    """
+
+    operand: str
+    node: str
+    derivative: float
+
+
+COUNTED = 10
+"""Rungs up to which all paths of the ladder are listed."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Config:
     """The graph."""
@@ -96,7 +120,7 @@ class Config:
     )
     """Lines of the graph, each after the nodes that it needs."""
     rungs: int = 16
-    """Of the ladder, on which paths are counted."""
+    """Of the ladder, whose paths double with every rung."""
 
     def __post_init__(self) -> None:
         """Checks the values."""
@@ -115,7 +139,7 @@ def run(config: Config, out: cli.Job) -> None:
     values = forward(nodes, inputs)
     edges = local_derivatives(nodes, values)
     output = nodes[-1].name
-    by_reverse = reverse(nodes, edges)
+    by_reverse = reverse(list(values), edges)
     by_jax = vjp(nodes, inputs)
     table: list[dict[str, Any]] = []
     for name in inputs:
@@ -124,55 +148,57 @@ def run(config: Config, out: cli.Job) -> None:
             {
                 "input": name,
                 "paths": len(found),
-                "sum over paths": sum(math.prod(edges[edge] for edge in path) for path in found),
+                "sum over paths": math.fsum(product(path) for path in found),
                 "reverse pass": by_reverse[name],
                 "jax.vjp": by_jax[name],
             }
         )
-    ladder = [
-        Node(f"x{i + 1}", OPERATORS[ast.Add], (f"x{i}", f"x{i}")) for i in range(config.rungs)
-    ]
-    slope = reverse(ladder, local_derivatives(ladder, forward(ladder, {"x0": 1.0})))["x0"]
-    out.save_figure(
-        "graph",
-        viz.computation_graph(
-            values,
-            [(child, name, slope) for (child, name), slope in edges.items()],
-            {name: by_reverse[name] for name in values},
-            title=f"Derivatives of {output}, backwards through the graph",
-        ),
+    counts = [len(paths(ladder(n), "x0", f"x{n}")) for n in range(1, COUNTED + 1)]
+    rungs = ladder(config.rungs)
+    slope = reverse([f"x{i}" for i in range(config.rungs + 1)], rungs)["x0"]
+    figure = viz.computation_graph(
+        values, edges, by_reverse, title=f"Derivatives of {output}, backwards through the graph"
     )
+    out.save_figure("graph", figure)
     largest = max(
         abs(row[way] - row["jax.vjp"])
         for row in table
         for way in ("sum over paths", "reverse pass")
     )
     lines = [
-        {"edge": f"{child} -> {name}", "local derivative": value}
-        for (child, name), value in edges.items()
+        {"edge": f"{edge.operand} -> {edge.node}", "local derivative": edge.derivative}
+        for edge in edges
     ]
     text = (
         f"{tables.format_table(lines)}\n\n{tables.format_table(table)}\n\n"
         f"largest difference to jax.vjp: {largest:.1e}\n"
-        f"a ladder of {config.rungs} rungs has {2**config.rungs:,} paths; its derivative, by "
-        f"{config.rungs} steps of the reverse pass, is {slope:,.0f}"
+        f"paths of a ladder of 1 to {COUNTED} rungs, listed: {' '.join(map(str, counts))}\n"
+        f"the derivative of one of {config.rungs} rungs, by one pass over its {len(rungs)} edges: "
+        f"{slope:,.0f}; as every path's product is 1, that is the number of its paths, "
+        f"2^{config.rungs}"
     )
-    out.finish(text, table=table, summary=lines, difference=largest)
+    out.finish(text, table=table, summary=lines, counts=counts, difference=largest)
 
 
 def read_inputs(given: Sequence[str]) -> dict[str, float]:
     """``("x=0.5",)`` as ``{"x": 0.5}``.
 
     Raises:
-      InputError: if a text has another form.
+      InputError: if a text has another form, or a name is there twice.
     """
-    inputs = {}
+    inputs: dict[str, float] = {}
     for text in given:
-        name, _, value = text.partition("=")
+        name, _, value = (part.strip() for part in text.partition("="))
+        wrong = InputError(f"inputs: {text!r}; expected NAME=NUMBER, such as x=0.5")
         try:
-            inputs[name.strip()] = float(value)
+            number = float(value)
         except ValueError:
-            raise InputError(f"inputs: {text!r}; expected NAME=NUMBER, such as x=0.5") from None
+            raise wrong from None
+        if not (name.isidentifier() and math.isfinite(number)):
+            raise wrong
+        if name in inputs:
+            raise InputError(f"inputs: {text!r} gives {name!r} again; give it one value")
+        inputs[name] = number
     return inputs
 
 
@@ -198,7 +224,7 @@ def parse(lines: Sequence[str], inputs: dict[str, float]) -> list[Node]:
 def _node(line: str) -> Node:
     wrong = InputError(
         f"graph: {line!r}; expected one operation of named nodes, such as 'c = a * b' or "
-        f"'d = sin(c)'; functions: {', '.join(FUNCTIONS)}"
+        f"'d = sin(c)'; a number is an input, such as two=2; functions: {', '.join(FUNCTIONS)}"
     )
     try:
         (statement,) = ast.parse(line).body
@@ -233,41 +259,66 @@ def forward(nodes: Sequence[Node], inputs: dict[str, float]) -> dict[str, float]
     return values
 
 
-def local_derivatives(
-    nodes: Sequence[Node], values: dict[str, float]
-) -> dict[tuple[str, str], float]:
-    """By edge ``(operand, node)``, the derivative of the node with respect to the operand alone.
+def local_derivatives(nodes: Sequence[Node], values: dict[str, float]) -> list[Edge]:
+    """The edges of the graph, in the order of the nodes that they lead to.
 
-    An operand that is there twice counts twice: ``x * x`` has the derivative ``x + x``.
+    An operand that is there twice has two: ``x * x`` has an edge ``x`` and another one ``x``.
+
+    Raises:
+      InputError: if a derivative is not there or not finite, such as that of ``x ** y`` with
+        respect to ``y`` at a negative ``x``.
     """
-    edges: dict[tuple[str, str], float] = {}
+    edges = []
     for node in nodes:
         at = [values[name] for name in node.operands]
         for name, derivative in zip(node.operands, node.operation.derivatives, strict=True):
-            edges[name, node.name] = edges.get((name, node.name), 0.0) + derivative(*at)
+            try:
+                slope = derivative(*at)
+            except (ValueError, ArithmeticError):
+                slope = math.nan
+            if not math.isfinite(slope):
+                raise InputError(
+                    f"graph: {node.name} has no finite derivative with respect to {name} at these "
+                    "inputs; give others"
+                )
+            edges.append(Edge(name, node.name, slope))
     return edges
 
 
-def paths(edges: dict[tuple[str, str], float], start: str, end: str) -> list[list[tuple[str, str]]]:
+def ladder(rungs: int) -> list[Edge]:
+    """The edges of ``x1 = x0 + x0``, ``x2 = x1 + x1`` and so on, at ``x0 = 1``."""
+    nodes = [Node(f"x{i + 1}", OPERATORS[ast.Add], (f"x{i}", f"x{i}")) for i in range(rungs)]
+    return local_derivatives(nodes, forward(nodes, {"x0": 1.0}))
+
+
+def paths(edges: Sequence[Edge], start: str, end: str) -> list[list[Edge]]:
     """Every path from a node to another, as its edges."""
     if start == end:
         return [[]]
     return [
-        [(start, after), *rest]
-        for before, after in edges
-        if before == start
-        for rest in paths(edges, after, end)
+        [edge, *rest]
+        for edge in edges
+        if edge.operand == start
+        for rest in paths(edges, edge.node, end)
     ]
 
 
-def reverse(nodes: Sequence[Node], edges: dict[tuple[str, str], float]) -> dict[str, float]:
-    """The derivative of the last node with respect to every node, in one pass backwards."""
-    names = list(dict.fromkeys([*(before for before, _ in edges), *(node.name for node in nodes)]))
+def product(path: Sequence[Edge]) -> float:
+    """Of the local derivatives along a path."""
+    return math.prod(edge.derivative for edge in path)
+
+
+def reverse(names: Sequence[str], edges: Sequence[Edge]) -> dict[str, float]:
+    """The derivative of the last node with respect to every one, in one pass backwards.
+
+    Args:
+      names: of all nodes, inputs first.
+      edges: in the order of the nodes that they lead to.
+    """
     adjoint = dict.fromkeys(names, 0.0)
-    adjoint[nodes[-1].name] = 1.0
-    for node in reversed(nodes):
-        for name in dict.fromkeys(node.operands):
-            adjoint[name] += adjoint[node.name] * edges[name, node.name]
+    adjoint[names[-1]] = 1.0
+    for edge in reversed(edges):
+        adjoint[edge.operand] += adjoint[edge.node] * edge.derivative
     return adjoint
 
 

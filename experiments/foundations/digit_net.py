@@ -25,7 +25,7 @@ the rate of its net. Rates are compared on five sixths of the training images, w
 held out, another one for every seed; on MNIST the held-out images chose 0.3, and the table of the
 comparison is printed beside the results. Then it is trained on all of them. "confidence" is the
 largest output: of sigmoids, or of the softmax. Noise is uniform over 0..255 in every pixel. Test
-accuracy is that of the last epoch.
+accuracy is that of the last epoch. The pictures are of the first training that did not diverge.
 """
 
 import dataclasses
@@ -149,7 +149,7 @@ def run(config: Config, out: cli.Job) -> None:
     progress = cli.Progress(out, columns=factors)
     trained = fit_groups(groups, on_event=progress, execution=out.execution)
     compared = [
-        {**factors[result.label], **result.history[-1]}
+        {**factors[result.label], "step": result.history[-1]["step"], **ending(result)}
         for group in trained[len(config.nets) :]
         for result in group
     ]
@@ -160,62 +160,75 @@ def run(config: Config, out: cli.Job) -> None:
     sure: dict[str, dict[str, np.ndarray]] = {}
     for name, results in zip(config.nets, trained, strict=False):
         for result in results:
+            row = {
+                **factors[result.run.label],
+                "num_params": sum(np.size(leaf) for leaf in jax.tree.leaves(result.params)),
+                **ending(result),
+                **dict.fromkeys(("sure_right", "sure_wrong", "sure_noise")),
+            }
+            table.append(row)
+            if result.status == "diverged":
+                continue
             on_digits, on_noise = (
                 outputs(name, result, images) for images in (dataset.test.images, noise)
             )
             right = on_digits.argmax(1) == dataset.test.labels
-            table.append(
-                {
-                    **factors[result.run.label],
-                    "num_params": sum(np.size(leaf) for leaf in jax.tree.leaves(result.params)),
-                    "train_accuracy": result.history[-1]["train_accuracy"],
-                    "test_accuracy": result.history[-1]["test_accuracy"],
-                    "sure_right": float(on_digits.max(1)[right].mean()),
-                    "sure_wrong": float(on_digits.max(1)[~right].mean())
-                    if not right.all()
-                    else None,
-                    "sure_noise": float(on_noise.max(1).mean()),
-                }
-            )
+            row["sure_right"] = float(on_digits.max(1)[right].mean()) if right.any() else None
+            row["sure_wrong"] = float(on_digits.max(1)[~right].mean()) if not right.all() else None
+            row["sure_noise"] = float(on_noise.max(1).mean())
             kinds = sure.setdefault(name, {})
             for kind, found in (("digits", on_digits), ("noise", on_noise)):
                 kinds[kind] = np.concatenate([kinds.get(kind, np.zeros(0)), found.max(1)])
-        save_pictures(out, name, results[0], dataset)
-    out.save_figure("confidence", viz.confidences(sure, title=f"How sure: {config.dataset}"))
+        shown = next((result for result in results if result.status != "diverged"), None)
+        if shown is not None:
+            save_pictures(out, name, shown, dataset)
+    if sure:
+        out.save_figure("confidence", viz.confidences(sure, title=f"How sure: {config.dataset}"))
     summary = tables.summarize(
         table,
         ["net", "num_params"],
         {
-            "train accuracy": Column("train_accuracy", 2, percent=True),
-            "test accuracy": Column("test_accuracy", 2, percent=True),
+            "train accuracy": Column("train_accuracy", 2, percent=True, above="diverged"),
+            "test accuracy": Column("test_accuracy", 2, percent=True, above="diverged"),
             "sure, right": Column("sure_right", 3),
             "sure, wrong": Column("sure_wrong", 3),
             "sure, noise": Column("sure_noise", 3),
         },
     )
+    known = [row for row in table if row["test_accuracy"] is not None]
     best = [
-        f"best of {name}: "
-        f"{100 * max(row['test_accuracy'] for row in table if row['net'] == name):.2f} %"
+        f"best of {name}: {100 * max(found):.2f} %"
         for name in config.nets
+        for found in [[row["test_accuracy"] for row in known if row["net"] == name]]
+        if found
     ]
     rates = tables.summarize(
         compared,
         ["net", "learning_rate"],
         {
-            "train accuracy": Column("train_accuracy", 2, percent=True),
-            "held-out accuracy": Column("held_out_accuracy", 2, percent=True),
+            "train accuracy": Column("train_accuracy", 2, percent=True, above="diverged"),
+            "held-out accuracy": Column("held_out_accuracy", 2, percent=True, above="diverged"),
         },
     )
     parts = [tables.format_table(summary), "\n".join(best)]
     if rates:
         parts += ["trained on five sixths:", tables.format_table(rates)]
     out.finish(
-        "\n\n".join(parts),
+        "\n\n".join(filter(None, parts)),
         table=table,
         summary=summary,
         compared=compared,
         data=zhang2017.describe_data(dataset),
     )
+
+
+def ending(result: Result) -> dict[str, float | None]:
+    """The last accuracies of a training; ``None`` for one that diverged."""
+    names = ("train_accuracy", "held_out_accuracy", "test_accuracy")
+    last = result.history[-1]
+    return {
+        name: None if result.status == "diverged" else last[name] for name in names if name in last
+    }
 
 
 def build(name: str, num_classes: int) -> Model:
@@ -293,8 +306,8 @@ def save_pictures(out: cli.Job, name: str, result: Result, dataset: Dataset) -> 
         figure = viz.image_grid(
             dataset.test.images[wrong],
             [f"{dataset.test.labels[i]} read as {said[i].argmax()}" for i in wrong],
-            caption="the errors that it is surest of",
-            title=f"{name}: {dataset.name} that it reads wrongly",
+            caption="the errors that one training is surest of; each image is there once",
+            title=f"{name}: images of {dataset.name} that it reads wrongly",
         )
         out.save_figure(f"errors_{name}", figure)
 

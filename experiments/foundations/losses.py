@@ -14,7 +14,7 @@ float64, both to 1e-4 (float32); no pull of the hinge beyond the margin.
   squared        (p - t)^2 / 2                     errors like noise: regression
   absolute       |p - t|                           regression with outliers: the median
   Huber          (p - t)^2 / 2 up to 1, then |p - t| - 1/2        outliers, but a smooth minimum
-  hinge          max(0, 1 - y s), y = +-1          two classes, by margin
+  hinge          max(0, 1 - y s), y = 1 or -1      two classes, by margin
   multiclass     max_{j != c}(x_j + 1) - x_c, or 0            several classes, by margin
   binary CE      log(1 + exp(-y s))                two classes, or several labels: probabilities
   categorical    -x_c + logsumexp(x)               one of several classes: probabilities
@@ -53,6 +53,8 @@ STEP = 1e-6
 class Checked(NamedTuple):
     """A loss of one example, as a function of a vector of what it depends on.
 
+    Of two classes, or two to be ranked, the sign of the last entry is the label.
+
     Attributes:
       loss: as the library has it, float32.
       closed: as its formula says, NumPy float64.
@@ -62,6 +64,11 @@ class Checked(NamedTuple):
     loss: Callable[[jax.Array], jax.Array]
     closed: Callable[[np.ndarray], np.ndarray]
     size: int
+
+
+def _is_positive(x: jax.Array) -> jax.Array:
+    """The label 1 or 0 that is an entry's sign."""
+    return (x > 0).astype(x.dtype)
 
 
 def _log_sum_exp(x: np.ndarray) -> np.ndarray:
@@ -83,9 +90,9 @@ LOSSES = {
         2,
     ),
     "hinge": Checked(
-        lambda v: optax.losses.hinge_loss(v[0], jnp.ones(())),
-        lambda v: np.maximum(0, 1 - v[0]),
-        1,
+        lambda v: optax.losses.hinge_loss(v[0], 2 * _is_positive(v[1]) - 1),
+        lambda v: np.maximum(0, 1 - np.sign(v[1]) * v[0]),
+        2,
     ),
     "multiclass_hinge": Checked(
         lambda v: optax.losses.multiclass_hinge_loss(v, jnp.asarray(2)),
@@ -93,9 +100,9 @@ LOSSES = {
         5,
     ),
     "binary_cross_entropy": Checked(
-        lambda v: optax.losses.sigmoid_binary_cross_entropy(v[0], jnp.ones(())),
-        lambda v: np.log1p(np.exp(-v[0])),
-        1,
+        lambda v: optax.losses.sigmoid_binary_cross_entropy(v[0], _is_positive(v[1])),
+        lambda v: np.log1p(np.exp(-np.sign(v[1]) * v[0])),
+        2,
     ),
     "categorical_cross_entropy": Checked(
         lambda v: optax.losses.softmax_cross_entropy_with_integer_labels(v, jnp.asarray(2)),
@@ -113,9 +120,9 @@ LOSSES = {
         9,
     ),
     "ranking": Checked(
-        lambda v: losses.margin_ranking_loss(v[0], v[1], jnp.ones(()), margin=1.0),
-        lambda v: np.maximum(0, 1 - (v[0] - v[1])),
-        2,
+        lambda v: losses.margin_ranking_loss(v[0], v[1], 2 * _is_positive(v[2]) - 1, margin=1.0),
+        lambda v: np.maximum(0, 1 - np.sign(v[2]) * (v[0] - v[1])),
+        3,
     ),
     "joint": Checked(
         lambda v: (
@@ -158,8 +165,18 @@ def run(config: Config, out: cli.Job) -> None:
     """Checks every loss, draws them, and trains the joint task."""
     table = [{"loss": name, **check(name, config.num_inputs)} for name in LOSSES]
     curves = sections()
-    for column, what in (("value", "Losses"), ("gradient", "How hard they pull")):
-        figure = viz.lines(curves, x="x", y=column, by="loss", panel="panel", title=what)
+    equal = "the hinge and the multiclass hinge are the same line"
+    for column, what, caption in (
+        ("value", "Losses", equal),
+        (
+            "gradient",
+            "How hard they pull",
+            f"{equal}; Huber is the squared error up to 1, and the absolute one beyond",
+        ),
+    ):
+        figure = viz.lines(
+            curves, x="x", y=column, by="loss", panel="panel", caption=caption, title=what
+        )
         out.save_figure(column, figure)
     joint = joint_task(config, data.load("digits"))
     figure = viz.lines(
@@ -215,23 +232,23 @@ def sections() -> list[dict[str, Any]]:
         "squared": lambda x: [x, 0.0],
         "absolute": lambda x: [x, 0.0],
         "huber": lambda x: [x, 0.0],
-        "hinge": lambda x: [x],
-        "binary_cross_entropy": lambda x: [x],
+        "hinge": lambda x: [x, 1.0],
+        "binary_cross_entropy": lambda x: [x, 1.0],
         "multiclass_hinge": lambda x: [0.0, 0.0, x, 0.0, 0.0],
         "categorical_cross_entropy": lambda x: [0.0, 0.0, x, 0.0, 0.0],
         "cosine": lambda x: [jnp.cos(x), jnp.sin(x), 0.0, 1.0, 0.0, 0.0],
         "triplet": lambda x: [0.0, 0.0, 0.0, x, 0.0, 0.0, 1.0, 0.0, 0.0],
-        "ranking": lambda x: [x, 0.0],
+        "ranking": lambda x: [x, 0.0, 1.0],
     }
     panels = {
-        "against the error": ("squared", "absolute", "huber"),
-        "against the score of the right class": (
+        "x: the error p - t": ("squared", "absolute", "huber"),
+        "x: the score s of the right class": (
             "hinge",
             "binary_cross_entropy",
             "multiclass_hinge",
             "categorical_cross_entropy",
         ),
-        "against angle, distance of the like, difference": ("cosine", "triplet", "ranking"),
+        "x: the angle; the distance of the like; a - b": ("cosine", "triplet", "ranking"),
     }
     # No point at 0, where three of them have a kink.
     grid = np.linspace(-4, 4, 400)
@@ -247,7 +264,8 @@ def sections() -> list[dict[str, Any]]:
                 {"panel": panel, "loss": name, "x": x, "value": float(value), "gradient": float(g)}
                 for x, value, g in zip(grid.tolist(), values, slopes, strict=True)
             ]
-    return rows
+    # The last lines are dashed, so that the multiclass hinge, its equal here, is seen under it.
+    return sorted(rows, key=lambda row: row["loss"] == "hinge")
 
 
 def slant(images: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 Claims: one neuron separates 14 of the 16 functions of two bits, and not XOR; a stack of layers
 without activation is one layer; a binary activation has no gradient, so that descent learns nothing
-below it, and a graded one has; more units and layers fit more, and on small data soon enough.
+below it, and a graded one has; more units fit more, and on small data soon enough (whether more
+layers do is measured).
 
 Source: Rosenblatt 1958 (the neuron and its learning rule); Minsky and Papert, Perceptrons, 1969
 (XOR); Rumelhart, Hinton and Williams 1986 (graded units); Nielsen, Neural Networks and Deep
@@ -16,10 +17,12 @@ jax.grad to 1e-6; no step at all below a binary activation.
                    backward: d = (y - t) y (1 - y), e = (V' d) h (1 - h);
                    update: V <- V - r d h', U <- U - r e x'
   binary           h = 1 where U x + u > 0, else 0: its derivative is 0 wherever it exists
+  On digits the graded units are tanh; the shallowest nets of the sweep are trained with binary
+  ones, too, whose first layer stays as it was drawn.
 
 Command: python experiments/foundations/neuron.py --preset smoke
   smoke  XOR with ten seeds; width x depth on 300 digits, two seeds; half a minute
-  cpu    width x depth on all digits, five seeds; minutes
+  cpu    width x depth on all digits, five seeds; four minutes on two shared cores
 
 Left open by the course: the rate of the four steps (5), how many (3,000), and the start (normal,
 standard deviation 1); the sweep's recipe (SGD with momentum 0.9, rate 0.05, batch 32, 60 epochs).
@@ -43,6 +46,8 @@ from rote.tables import Column
 
 INPUTS = np.array(list(itertools.product((0.0, 1.0), repeat=2)))
 """The four points of two bits, ``[4, 2]``."""
+UNITS = {"graded": jnp.tanh, "binary": lambda z: (z > 0).astype(z.dtype)}
+"""Hidden units of the nets that read digits."""
 GATES = {"AND": (0, 0, 0, 1), "OR": (0, 1, 1, 1), "XOR": (0, 1, 1, 0)}
 
 
@@ -75,6 +80,9 @@ class Config:
             check_list(name, getattr(self, name))
         for name in ("hidden", "steps", "learning_rate", "max_epochs"):
             check_positive(name, getattr(self, name))
+        for name in ("widths", "depths"):
+            for value in getattr(self, name):
+                check_positive(name, value)
 
 
 PRESETS = {
@@ -86,7 +94,7 @@ PRESETS = {
 
 
 def run(config: Config, out: cli.Job) -> None:
-    """Counts, collapses, trains; leaves tables and three figures."""
+    """Counts, collapses, trains; leaves tables and four figures."""
     functions = list(itertools.product((0, 1), repeat=4))
     separable = [one_neuron(truth) is not None for truth in functions]
     out.save_figure("one_neuron", picture_of_gates())
@@ -114,13 +122,26 @@ def run(config: Config, out: cli.Job) -> None:
     out.save_figure(
         "width_and_depth",
         viz.lines(
-            sweep,
+            [row for row in sweep if row["activation"] == "graded"],
             x="width",
             y=("train_accuracy", "test_accuracy"),
             by="depth",
             log=("width",),
             markers=True,
             title="How many neurons, how deep: digits",
+        ),
+    )
+    shallow = min(config.depths)
+    out.save_figure(
+        "graded_and_binary",
+        viz.lines(
+            [row for row in sweep if row["depth"] == shallow],
+            x="width",
+            y=("train_accuracy", "test_accuracy"),
+            by="activation",
+            log=("width",),
+            markers=True,
+            title=f"Digits, depth {shallow}: hidden units graded or binary",
         ),
     )
     learned = tables.summarize(
@@ -134,7 +155,7 @@ def run(config: Config, out: cli.Job) -> None:
     )
     swept = tables.summarize(
         sweep,
-        ["depth", "width", "num_params"],
+        ["activation", "depth", "width", "num_params"],
         {
             "train accuracy": Column("train_accuracy", percent=True),
             "test accuracy": Column("test_accuracy", percent=True),
@@ -274,21 +295,22 @@ def steps_against_grad(config: Config) -> float:
 
 
 def width_and_depth(config: Config, out: cli.Job) -> list[dict[str, Any]]:
-    """Nets of every width and depth, trained on digits."""
+    """Nets of every width and depth, trained on digits; the shallowest with binary units, too."""
     dataset = data.load("digits", num_train=config.num_train)
-    nets = list(itertools.product(config.depths, config.widths))
+    nets = list(itertools.product(["graded"], config.depths, config.widths))
+    nets += itertools.product(["binary"], [min(config.depths)], config.widths)
     groups = [
         Group(
             model=models.mlp(
                 (width,) * depth,
                 num_classes=dataset.num_classes,
-                activation=jnp.tanh,
+                activation=UNITS[kind],
                 init=layers.glorot_uniform,
             ),
             make_optimizer=functools.partial(optim.momentum, 0.05),
             dataset=dataset,
             runs=[
-                Run(init_seed=seed, label=f"depth={depth} width={width} seed={seed}")
+                Run(init_seed=seed, label=f"{kind} depth={depth} width={width} seed={seed}")
                 for seed in config.seeds
             ],
             batch_size=32,
@@ -296,11 +318,11 @@ def width_and_depth(config: Config, out: cli.Job) -> list[dict[str, Any]]:
             transform=transforms.chain(transforms.unit_scale(), transforms.per_image_whitening()),
             record="last",
         )
-        for depth, width in nets
+        for kind, depth, width in nets
     ]
     columns = {
-        each.label: {"depth": depth, "width": width, "seed": each.init_seed}
-        for (depth, width), group in zip(nets, groups, strict=True)
+        each.label: {"activation": kind, "depth": depth, "width": width, "seed": each.init_seed}
+        for (kind, depth, width), group in zip(nets, groups, strict=True)
         for each in group.runs
     }
     progress = cli.Progress(out, columns=columns)

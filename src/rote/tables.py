@@ -1,5 +1,7 @@
 """Tables for people: rows of dicts as aligned text or Markdown."""
 
+import collections
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,7 +14,7 @@ class Column(NamedTuple):
       name: the number's name in the rows.
       digits: digits after the decimal point.
       percent: show fractions as percent.
-      above: what is known of a censored value, such as ``"> 200"``.
+      above: what is known of a censored value, such as ``"> 200"`` or ``"diverged"``.
     """
 
     name: str
@@ -70,13 +72,15 @@ def mean_sd(
 ) -> str:
     """``mean ± sd (n)`` of one number per seed, with the sample standard deviation.
 
-    Censored values, given as ``None``, enter neither number; they are counted apart.
+    Censored values, given as ``None``, NaN or infinite, enter neither number; they are counted
+    apart.
 
     Args:
-      values: the numbers; ``None`` where a run ended without one.
+      values: the numbers; ``None`` where a run ended without one, not finite where it diverged.
       digits: digits after the decimal point.
       percent: show fractions as percent.
-      above: what is known of a censored value, such as ``"> 200"``.
+      above: what is known of a censored value, such as ``"> 200"`` or ``"diverged"``; by default
+        ``-`` stands for ``None`` and ``not finite`` for the others.
 
     >>> mean_sd([0.969, 0.972, 0.975], percent=True)
     '97.2 ± 0.3 % (3)'
@@ -84,15 +88,19 @@ def mean_sd(
     '129.5 ± 2.1 (2), > 200 (1)'
     >>> mean_sd([None, None], above="> 200")
     '> 200 (2)'
+    >>> mean_sd([0.5, 0.7, math.nan, math.inf])
+    '0.6 ± 0.1 (2), not finite (2)'
     """
     scale, unit = (100, " %") if percent else (1, "")
-    known = [scale * value for value in values if value is not None]
+    given = [scale * value for value in values if value is not None]
+    known = [value for value in given if math.isfinite(value)]
     parts = []
     if known:
         spread = f" ± {statistics.stdev(known):.{digits}f}" if len(known) > 1 else ""
         parts.append(f"{statistics.fmean(known):.{digits}f}{spread}{unit} ({len(known)})")
-    if len(known) < len(values):
-        parts.append(f"{above or '-'} ({len(values) - len(known)})")
+    missing = collections.Counter([above or "-"] * (len(values) - len(given)))
+    missing[above or "not finite"] += len(given) - len(known)
+    parts += [f"{word} ({count})" for word, count in missing.items() if count]
     return ", ".join(parts) or "-"
 
 

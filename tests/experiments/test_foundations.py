@@ -95,13 +95,29 @@ def test_the_four_steps_by_hand_and_what_binary_units_learn(experiment):
     assert binary["way"] == 0 and binary["cost"] > 0.05
 
 
+def test_below_binary_units_nothing_is_learned(experiment):
+    module = experiment("foundations/neuron")
+    net = module.models.mlp((5,), num_classes=3, activation=module.UNITS["binary"])
+    x = jax.random.normal(jax.random.key(0), (20, 4))
+    params, state = net.init(jax.random.key(1), x)
+    gradient = jax.grad(lambda params: (net.apply(params, state, x, train=True)[0] ** 2).sum())
+    moves = {
+        name: any(bool(leaf.any()) for leaf in jax.tree.leaves(each))
+        for name, each in gradient(params).items()
+    }
+    assert moves == {"flatten": False, "hidden1": False, "head": True}
+
+
 @pytest.mark.slow
 def test_the_sweep_has_a_row_per_net(command, tmp_path):
     flags = ("--widths", "2", "16", "--depths", "1", "--seeds", "0", "--steps", "60")
     done = run(command, "neuron", *flags, "--max-epochs", "20", out=tmp_path / "run")
-    small, large = done.summary["table"]
+    small, large, _, binary = done.summary["table"]
     assert (small["num_params"], large["num_params"]) == (65 * 2 + 30, 65 * 16 + 170)
     assert small["test_accuracy"] < large["test_accuracy"] > 0.8
+    # The first layer of the binary net is a random one, and stays so.
+    assert (binary["activation"], binary["num_params"]) == ("binary", large["num_params"])
+    assert binary["train_accuracy"] < large["train_accuracy"]
     assert "separates 14 of 16" in done.summary["text"]
 
 
@@ -112,7 +128,38 @@ def test_three_ways_to_a_derivative_agree(command, tmp_path):
     done = run(command, "chain_rule", out=tmp_path / "run")
     assert done.summary["difference"] < 1e-5
     assert [row["paths"] for row in done.summary["table"]] == [2, 4, 2]
-    assert "65,536 paths" in done.summary["text"]
+    assert done.summary["counts"] == [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
+    assert "over its 32 edges: 65,536" in done.summary["text"]
+
+
+def test_an_operand_that_is_there_twice_has_two_edges(command, tmp_path):
+    flags = ("--inputs", "x0=1", "--graph", *(f"x{i + 1} = x{i} + x{i}" for i in range(3)))
+    done = run(command, "chain_rule", *flags, out=tmp_path / "run")
+    (row,) = done.summary["table"]
+    assert (row["paths"], row["sum over paths"], row["jax.vjp"]) == (8, 8, 8)
+    assert len(done.summary["summary"]) == 6
+
+
+def test_an_input_that_is_not_used_has_the_derivative_0(command, tmp_path):
+    flags = ("--graph", "p = x * y", "q = sin(w)", "f = square(p)")
+    done = run(command, "chain_rule", *flags, out=tmp_path / "run")
+    assert [row["paths"] for row in done.summary["table"]] == [1, 1, 0]
+    for row in done.summary["table"]:
+        assert row["sum over paths"] == row["reverse pass"] == pytest.approx(row["jax.vjp"])
+    assert done.summary["table"][2]["jax.vjp"] == 0
+
+
+def test_slopes_at_the_ends_of_the_line(experiment):
+    module = experiment("foundations/chain_rule")
+
+    def slopes(line, **inputs):
+        nodes = module.parse([line], inputs)
+        edges = module.local_derivatives(nodes, module.forward(nodes, inputs))
+        assert {edge.operand: edge.derivative for edge in edges} == module.vjp(nodes, inputs)
+        return [edge.derivative for edge in edges]
+
+    assert slopes("z = sigmoid(x)", x=-800.0) == slopes("z = sigmoid(x)", x=800.0) == [0]
+    assert slopes("z = x ** y", x=0.0, y=2.0) == [0, 0]
 
 
 def test_every_operation_has_the_derivative_that_jax_finds(experiment):
@@ -125,8 +172,9 @@ def test_every_operation_has_the_derivative_that_jax_finds(experiment):
         nodes = module.parse([line], inputs)
         edges = module.local_derivatives(nodes, module.forward(nodes, inputs))
         expected = module.vjp(nodes, inputs)
-        for name in nodes[0].operands:
-            assert edges[name, nodes[0].name] == pytest.approx(expected[name], rel=1e-5)
+        found = module.reverse([*inputs, nodes[0].name], edges)
+        for name in inputs:
+            assert found[name] == pytest.approx(expected[name], rel=1e-5)
     assert len(lines) == 13
 
 
@@ -135,10 +183,10 @@ def test_paths_are_summed_by_hand(experiment):
     inputs = {"x": 2.0}
     nodes = module.parse(["a = x * x", "b = square(a)", "c = a + b"], inputs)
     edges = module.local_derivatives(nodes, module.forward(nodes, inputs))
-    assert edges == {("x", "a"): 4, ("a", "b"): 8, ("a", "c"): 1, ("b", "c"): 1}
+    assert edges == [("x", "a", 2), ("x", "a", 2), ("a", "b", 8), ("a", "c", 1), ("b", "c", 1)]
     found = module.paths(edges, "x", "c")
-    assert sorted(math.prod(edges[edge] for edge in path) for path in found) == [4, 32]
-    assert module.reverse(nodes, edges) == {"x": 36, "a": 9, "b": 1, "c": 1}
+    assert sorted(map(module.product, found)) == [2, 2, 16, 16]
+    assert module.reverse(["x", "a", "b", "c"], edges) == {"x": 36, "a": 9, "b": 1, "c": 1}
 
 
 # --- activations
@@ -146,12 +194,22 @@ def test_paths_are_summed_by_hand(experiment):
 
 @pytest.mark.parametrize(
     ("name", "largest", "at_zero"),
-    [("sigmoid", 0.25, 0.25), ("tanh", 1, 1), ("relu", 1, 0), ("softplus", 0.9975, 0.5)],
+    [("sigmoid", 0.25, 0.25), ("tanh", 1, 1), ("relu", 1, 0), ("softplus", 1, 0.5)],
 )
 def test_derivatives_of_activations(experiment, name, largest, at_zero):
     row = experiment("foundations/activations").measure_one(name)
-    assert row["largest derivative"] == pytest.approx(largest, abs=1e-4)
+    assert row["sup of the derivative"] == pytest.approx(largest, abs=1e-4)
     assert row["derivative at 0"] == at_zero
+
+
+def test_what_saturates_and_what_blocks(experiment):
+    module = experiment("foundations/activations")
+    share = {name: module.measure_one(name) for name in ("relu", "sigmoid", "leaky_relu")}
+    assert share["relu"]["saturated, s=1"] == share["relu"]["blocked, s=1"] == "50.2 %"
+    assert share["leaky_relu"]["saturated, s=5"] == "0.0 %"  # its slope of 1 % is not below 1 %
+    # s(x) (1 - s(x)) < 0.0025 where |x| > 5.987, which N(0, 25) is with probability 0.231.
+    assert share["sigmoid"]["saturated, s=5"] == "23.0 %"
+    assert share["sigmoid"]["blocked, s=5"] == "0.0 %"
 
 
 def test_closed_forms_of_all_activations(experiment):
@@ -202,6 +260,22 @@ def test_every_loss_is_its_formula(experiment):
     assert module.check("binary_cross_entropy", 100)["without a pull"] == "0 %"
 
 
+def test_losses_of_two_classes_by_hand(experiment):
+    module = experiment("foundations/losses")
+
+    def both(name, *entries):
+        loss, closed, size = module.LOSSES[name]
+        v = np.array(entries, np.float32)
+        assert len(v) == size and float(loss(v)) == pytest.approx(closed(v), rel=1e-6)
+        return closed(v)
+
+    assert both("hinge", 0.5, 1) == 0.5 and both("hinge", 0.5, -1) == 1.5
+    assert both("hinge", -2, -1) == 0 and both("hinge", -2, 1) == 3
+    assert both("binary_cross_entropy", 2, 1) == pytest.approx(math.log(1 + math.exp(-2)))
+    assert both("binary_cross_entropy", 2, -1) == pytest.approx(math.log(1 + math.exp(2)))
+    assert both("ranking", 1, 0.5, 1) == 0.5 and both("ranking", 1, 0.5, -1) == 1.5
+
+
 def test_a_slanted_stroke_has_its_slant(experiment):
     module = experiment("foundations/losses")
     images = np.zeros((3, 5, 5, 1), np.uint8)
@@ -250,6 +324,21 @@ def test_the_rate_of_the_course_net_is_compared_on_held_out_digits(digit_net):
     assert fast["step"] == 8 * ((1437 - round(1437 / 6)) // 10)
     assert max(row["step"] for row in digit_net.rows() if row["net"] == "course") == 8 * 143
     assert "held-out accuracy" in digit_net.summary["text"]
+
+
+def test_a_digit_net_that_diverges_has_no_accuracy(experiment, tmp_path):
+    module = experiment("foundations/digit_net")
+    # The other two end at outputs of 0 and 1, whatever the rate.
+    module.NETS["modern"] = module.NETS["modern"]._replace(learning_rate=1e30)
+    flags = ("--nets", "modern", "--seeds", "0", "--max-epochs", "1")
+    with pytest.raises(SystemExit, match="1"):
+        argv = (*flags, "--out", str(tmp_path / "run"))
+        module.cli.main(module.run, module.PRESETS, argv=argv)
+    done = RunDir.open(tmp_path / "run")
+    (row,) = done.summary["table"]
+    assert row["test_accuracy"] is row["train_accuracy"] is row["sure_noise"] is None
+    assert "diverged (1)" in done.summary["text"] and "best of modern" not in done.summary["text"]
+    assert not done.figures()
 
 
 def test_the_squared_error_is_a_sum_over_outputs(experiment):
@@ -332,6 +421,33 @@ def test_the_nets_are_those_of_the_source(experiment):
     made, _ = module.features().apply({}, {}, x, train=False)
     expected = [1, -2, 1, 4, np.sinh(1), np.sinh(-2), np.cos(1), np.cos(-2)]
     np.testing.assert_allclose(made[0], expected, rtol=1e-5)
+
+
+def test_every_epoch_is_trained(experiment):
+    module = experiment("foundations/inside_the_net")
+    points = module.draw(50, 0)
+
+    def epochs(epochs, every):
+        config = module.Config(num_points=50, epochs=epochs, every=every)
+        return module.train(config, "faster", 0, points)
+
+    few = epochs(3, 10)
+    assert [epoch for epoch, _ in few] == [0, 3]
+    changed = jax.tree.map(lambda a, b: bool(np.any(a != b)), few[0][1], few[1][1])
+    assert all(jax.tree.leaves(changed))
+    assert [epoch for epoch, _ in epochs(5, 2)] == [0, 2, 4, 5]
+
+
+def test_the_dashed_line_is_where_the_head_changes_its_mind(experiment):
+    module = experiment("foundations/inside_the_net")
+    head = {"kernel": np.array([[3.0], [-4.0]], np.float32), "bias": np.array([2.0], np.float32)}
+    points = np.random.default_rng(0).normal([5.0, -1.0], [2.0, 0.1], (100, 2))
+    line = module.decision("faster", {"head": head}, points)
+    dashes = line[~np.isnan(line[:, 0])]
+    np.testing.assert_allclose(3 * dashes[:, 0] - 4 * dashes[:, 1] + 2, 0, atol=1e-4)
+    assert len(dashes) == 2 * np.isnan(line[:, 0]).sum() > 0
+    flat = {"kernel": np.zeros((2, 1), np.float32), "bias": head["bias"]}
+    assert module.decision("faster", {"head": flat}, points).shape == (0, 2)
 
 
 @pytest.mark.slow
@@ -509,7 +625,18 @@ def test_the_page_has_every_lesson_that_was_run(experiment, tmp_path, capfd):
         ("line_fit", ("--num-points", "1"), "num_points: 1; a line needs at least 2"),
         ("line_fit", ("--noise", "-1"), "noise: -1.0; expected 0 or a positive"),
         ("neuron", ("--widths", "4", "4"), "widths: 4 4; expected one or more different"),
+        ("neuron", ("--widths", "0"), "widths: 0; expected a positive number"),
+        ("neuron", ("--depths", "1", "0"), "depths: 0; expected a positive number"),
         ("chain_rule", ("--inputs", "x"), "inputs: 'x'; expected NAME=NUMBER"),
+        ("chain_rule", ("--inputs", "2x=1"), "inputs: '2x=1'; expected NAME=NUMBER"),
+        ("chain_rule", ("--inputs", "x=nan"), "inputs: 'x=nan'; expected NAME=NUMBER"),
+        ("chain_rule", ("--inputs", "x=1", "x=2"), "inputs: 'x=2' gives 'x' again"),
+        ("chain_rule", ("--graph", "c = 2 * x"), "a number is an input, such as two=2"),
+        (
+            "chain_rule",
+            ("--inputs", "x=-2", "y=2", "--graph", "z = x ** y"),
+            "z has no finite derivative with respect to y at these inputs",
+        ),
         ("chain_rule", ("--graph", "c = x * x * x"), "expected one operation of named nodes"),
         ("chain_rule", ("--graph", "c = sine(x)"), "expected one operation of named nodes"),
         ("chain_rule", ("--graph", "c = x + z"), "unknown node in 'c = x + z': 'z'"),

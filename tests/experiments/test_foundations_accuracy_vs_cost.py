@@ -70,12 +70,19 @@ def test_who_is_beaten_and_whether_work_is_time(lesson):
     assert "R² = 1.00" in work and "a factor of 1" in work
     slow = [*chart[:2], row("c", 5, 1000, 500.0, 1)]
     assert "a factor of 5" in lesson.verdict(slow)[1]
+    # Two nets with equally many operations both count: the correlation of 0, 0, 1, 2 with
+    # 0, 2, 1, 3 is 2.5 / sqrt(2.75 * 5).
+    times = (1.0, 100.0, 10.0, 1000.0)
+    four = [row("d", 1, 10 ** max(i, 1), times[i], 1) for i in range(4)]
+    assert f"4 nets: R² = {2.5**2 / (2.75 * 5):.2f}" in lesson.verdict(four)[1]
     assert lesson.verdict(chart[:1]) == ["beaten with fewer parameters and multiply-adds: none"]
 
 
 def test_the_milestones_are_in_order_and_have_sources(lesson):
     years = [each.year for each in lesson.MILESTONES]
     assert years == sorted(years) and all(each.source for each in lesson.MILESTONES)
+    voters = {each.net: each.voters for each in lesson.MILESTONES if each.data == "ImageNet"}
+    assert voters == {"AlexNet": 7, "VGG-19": 7, "GoogLeNet": 7, "ResNet-152": 6}
     layers = {each.net: each.layers for each in lesson.MILESTONES}
     assert layers["ResNet-152"] == 8 * layers["VGG-19"]  # "8 times deeper", as its paper says
 
