@@ -61,7 +61,8 @@ def computation_graph(
         inside = curve[_outside(curve, curve[[0, -1]], RADIUS)]
         ax.annotate("", inside[-1], inside[-2], arrowprops={"arrowstyle": "->", "color": GRAY})
         ax.plot(*inside.T, color=GRAY, linewidth=1)
-        at = _label_place(curve, [*places.values()], labels)
+        others = [other for other in curves if other is not curve]
+        at = _label_place(curve, [*places.values()], labels, others)
         labels.append(at)
         box = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none"}
         ax.text(
@@ -174,11 +175,20 @@ def _outside(curve: np.ndarray, centers: np.ndarray, radius: float) -> np.ndarra
 
 
 def _label_place(
-    curve: np.ndarray, nodes: Sequence[np.ndarray], labels: Sequence[np.ndarray]
+    curve: np.ndarray,
+    nodes: Sequence[np.ndarray],
+    labels: Sequence[np.ndarray],
+    others: Sequence[np.ndarray],
 ) -> np.ndarray:
-    """A point of the curve, near its middle, that is not on a node or another edge's label."""
-    candidates = curve[[100, 80, 120, 60, 140]]
+    """A point of the curve, near its middle, off nodes, other edges and their labels."""
+    candidates = curve[[100, 80, 120, 65, 135]]
+    crossed = np.concatenate(others) if others else np.empty((0, 2))
     room = [
-        min(_clearance(at[None], nodes) - RADIUS, _clearance(at[None], labels)) for at in candidates
+        min(
+            _clearance(at[None], nodes) - RADIUS,
+            _clearance(at[None], labels),
+            2 * _clearance(at[None], crossed),
+        )
+        for at in candidates
     ]
     return candidates[next((i for i, r in enumerate(room) if r > 0.32), int(np.argmax(room)))]
