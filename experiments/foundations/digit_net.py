@@ -8,8 +8,8 @@ Nielsen, Neural Networks and Deep Learning, 2015, chapter 1 ([784, 30, 10], lear
 10, 30 epochs, standard normal weights and biases).
 
 Expected on MNIST: the course says about 96 % for its net; here mean >= 94.5 % and best >= 95 % over
-seeds are asked. Nielsen's 95.42 % is the best of three; mean >= 94.5 % is asked. The third net is
-to pass 98 %.
+seeds are asked. Nielsen's 95.42 % is the best of three, on 50,000 training images, where ours are
+all 60,000; mean >= 94.5 % is asked. The third net is to pass 98 %.
 
   course   64 or 784-16-16-10, sigmoid units, also the outputs; squared error
   nielsen  784-30-10, the same, but standard normal start
@@ -55,6 +55,7 @@ from rote.combinators import serial
 from rote.core import Dataset, unknown_name
 from rote.studies import zhang2017
 from rote.studies.config import check_list, check_positive
+from rote.studies.foundations import best_rate
 from rote.studies.split import part_to_train_on
 from rote.tables import Column
 from rote.train import Result, cross_entropy, make_forward
@@ -212,7 +213,13 @@ def run(config: Config, out: cli.Job) -> None:
     )
     parts = [tables.format_table(summary), "\n".join(best)]
     if rates:
-        parts += ["trained on five sixths:", tables.format_table(rates)]
+        by_rate = [{**row, "rate": row["learning_rate"]} for row in compared]
+        parts += [
+            "trained on five sixths:",
+            tables.format_table(rates),
+            f"the held-out images choose {best_rate(by_rate):g}; trained above with "
+            f"--learning-rate {config.learning_rate:g}",
+        ]
     out.finish(
         "\n\n".join(filter(None, parts)),
         table=table,
