@@ -31,6 +31,8 @@ ALLOWED: dict[str, set[str]] = {
     "tables": set(),
     "memory": set(),
     "linear": {"core", "memory"},
+    "weights": {"core", "storage", "models"},
+    "predict": {"core", "data", "transforms", "weights", "backend", "tables"},
 }
 ALLOWED["studies"] = set(ALLOWED)
 ALLOWED["cli"] = set(ALLOWED)

@@ -14,6 +14,7 @@ DTYPES = pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 ALL = {
     "unit_scale": transforms.unit_scale(),
     "standardize": transforms.standardize([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]),
+    "imagenet_standardize": transforms.imagenet_standardize(),
     "per_image_whitening": transforms.per_image_whitening(),
     "center_crop": transforms.center_crop(5),
     "random_crop": transforms.random_crop(5, padding=2),
@@ -38,6 +39,17 @@ def test_standardize(dtype) -> None:
     mean, std = [120.0, 110.0, 100.0], [60.0, 50.0, 40.0]
     actual = transforms.standardize(mean, std)(jnp.asarray(IMAGES, dtype), train=True)
     np.testing.assert_allclose(actual, (IMAGES - np.array(mean)) / std, rtol=1e-5)
+
+
+@DTYPES
+def test_imagenet_standardize(dtype) -> None:
+    black_and_white = jnp.array([0, 255], dtype).reshape(1, 1, 2, 1).repeat(3, -1)
+    actual = transforms.imagenet_standardize()(black_and_white, train=False)[0, 0]
+    expected = [[-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225]]
+    expected += [[0.515 / 0.229, 0.544 / 0.224, 0.594 / 0.225]]
+    np.testing.assert_allclose(actual, expected, rtol=1e-5)
+    with pytest.raises(InputError, match=r"3 means .* with 1 channels"):
+        transforms.imagenet_standardize()(black_and_white[..., :1], train=False)
 
 
 @DTYPES

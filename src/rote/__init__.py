@@ -2,7 +2,7 @@
 
 The builders are pure functions over parameter pytrees and work with plain ``jax.grad`` and optax;
 ``rote.fit`` trains them, ``rote.load`` and ``rote.corrupt`` bring data with true or randomised
-labels, ``rote.load_run`` gives a trained net back.
+labels, ``rote.load_run`` gives a trained net back, ``rote.load_torchvision`` a published one.
 """
 
 from rote import combinators, data, layers, losses, measure, models, optim, record, transforms, viz
@@ -29,6 +29,7 @@ from rote.train import (
     make_step,
     patience,
 )
+from rote.weights import load_torchvision, load_weights, save_weights
 
 __version__ = "0.1.0"
 
@@ -59,6 +60,8 @@ __all__ = [
     "layers",
     "load",
     "load_run",
+    "load_torchvision",
+    "load_weights",
     "loss_reached",
     "losses",
     "make_step",
@@ -68,6 +71,7 @@ __all__ = [
     "patience",
     "random_labels",
     "record",
+    "save_weights",
     "summary",
     "transforms",
     "viz",

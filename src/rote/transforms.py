@@ -84,6 +84,21 @@ def standardize(mean: Sequence[float], std: Sequence[float]) -> Transform:
     return transform
 
 
+def imagenet_standardize() -> Transform:
+    """Pixels as torchvision's ImageNet nets take them: to 0..1, then mean and deviation by channel.
+
+    .. code-block:: text
+
+       (x / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
+
+    Red, green and blue; the numbers are those of torchvision's presets.
+
+    Raises:
+      InputError: (when called) if the images do not have three channels.
+    """
+    return chain(unit_scale(), standardize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+
+
 def per_image_whitening() -> Transform:
     """Each image shifted and scaled by itself: ``(x - mean) / max(std, 1 / sqrt(n))``.
 

@@ -12,12 +12,14 @@ from rote.data.corruption import (
     wrong_labels,
 )
 from rote.data.datasets import load, subset
+from rote.data.image_file import load_image
 
 __all__ = [
     "CONDITIONS",
     "corrupt",
     "gaussian",
     "load",
+    "load_image",
     "noise_inputs",
     "random_labels",
     "random_pixels",

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: strict JSON, and trees of arrays."""
+"""Files that are whole or absent: strict JSON, trees of arrays, and named tensors."""
 
 from rote.storage.arrays import flatten_tree, load_arrays, save_arrays, unflatten_tree
 from rote.storage.files import (
@@ -10,6 +10,7 @@ from rote.storage.files import (
     to_json,
     write_json,
 )
+from rote.storage.tensors import load_tensors, save_tensors
 
 __all__ = [
     "atomic",
@@ -18,8 +19,10 @@ __all__ = [
     "flatten_tree",
     "from_json",
     "load_arrays",
+    "load_tensors",
     "read_json",
     "save_arrays",
+    "save_tensors",
     "to_json",
     "unflatten_tree",
     "write_json",
