@@ -16,7 +16,8 @@ batch norm. The source names no numbers; the README beside this file has what ca
 
   net        hidden layers of dense, (batch norm, (noise,)) ReLU; dense without bias before a norm
   scale      factor on the uniform Kaiming weights of all layers, the last included; biases 0
-  trains     training accuracy of 90 % or more after the last epoch, in eval mode
+  trains     training accuracy of 90 % or more after the last epoch, in eval mode. This is about
+             training: no cell is chosen, and no test accuracy is compared
   noise      in training only, behind the norm: s x + m, for each unit j and step
              mu_j ~ U(-0.5, 0.5), sigma_j ~ U(1, 1.25), and for each example i
              m_ij ~ U(mu_j - 0.1, mu_j + 0.1), s_ij ~ N(sigma_j, 0.1^2)
@@ -69,6 +70,7 @@ from rote.combinators import serial
 from rote.core import InputError, Params, State, unknown_name
 from rote.studies import zhang2017
 from rote.studies.config import check_list, check_positive
+from rote.studies.foundations import ending
 from rote.tables import Column
 from rote.train import (
     TrainState,
@@ -196,7 +198,6 @@ def run(config: Config, out: cli.Job) -> None:
             "scales, at the best rate": Column("scales"),
             "where batch norm trains": Column("with_batch_norm", 0, percent=True),
             "best train accuracy": Column("train_accuracy", percent=True),
-            "best test accuracy": Column("test_accuracy", percent=True),
         },
     )
     means = tables.summarize(
@@ -286,20 +287,18 @@ def train_grid(config: Config, dataset: Dataset, out: cli.Job) -> list[dict[str,
     # Without ``out``: of hundreds of short trainings the table keeps what counts, and that some
     # diverge is a result here, not a failure.
     trained = fit_groups(groups, on_event=cli.Progress(), execution=out.execution)
-    table = []
+    table: list[dict[str, Any]] = []
     for (net, scale), results in zip(cells, trained, strict=True):
-        for result in results:
-            last = {} if result.status == "diverged" else result.history[-1]
-            table.append(
-                {
-                    "net": net,
-                    "initial_scale": scale,
-                    "learning_rate": result.run.hparams["learning_rate"],
-                    "seed": result.run.init_seed,
-                    "train_accuracy": last.get("train_accuracy"),
-                    "test_accuracy": last.get("test_accuracy"),
-                }
-            )
+        table += [
+            {
+                "net": net,
+                "initial_scale": scale,
+                "learning_rate": result.run.hparams["learning_rate"],
+                "seed": result.run.init_seed,
+                **ending(result, ("train_accuracy", "test_accuracy")),
+            }
+            for result in results
+        ]
     return table
 
 
@@ -327,10 +326,7 @@ def what_trains(grid: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
                 "rates": max(scales.values(), default=0),
                 "scales": max(rates.values(), default=0),
                 "with_batch_norm": len(cells & normed) / len(normed) if normed else None,
-                **{
-                    name: max((row[name] or 0) for row in mine)
-                    for name in ("train_accuracy", "test_accuracy")
-                },
+                "train_accuracy": max(row["train_accuracy"] or 0 for row in mine),
             }
         )
     return table

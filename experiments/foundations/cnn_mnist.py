@@ -44,7 +44,6 @@ import optax
 
 from rote import (
     Model,
-    Run,
     cli,
     data,
     fit_runs,
@@ -61,6 +60,7 @@ from rote.combinators import serial
 from rote.core import Dataset, InputError
 from rote.studies import zhang2017
 from rote.studies.config import check_list, check_positive
+from rote.studies.foundations import best_rate, ending, rate_in_words, runs_of
 from rote.studies.split import part_to_train_on
 from rote.tables import Column
 from rote.train import Result
@@ -138,11 +138,11 @@ def run(config: Config, out: cli.Job) -> None:
 
     rates = tables.summarize(
         table,
-        ["learning_rate"],
+        ["rate"],
         {
-            "train accuracy": Column("train_accuracy", 2, percent=True),
-            "held-out accuracy": Column("held_out_accuracy", 2, percent=True),
-            "test accuracy": Column("test_accuracy", 2, percent=True),
+            "train accuracy": Column("train_accuracy", 2, percent=True, above="diverged"),
+            "held-out accuracy": Column("held_out_accuracy", 2, percent=True, above="diverged"),
+            "test accuracy": Column("test_accuracy", 2, percent=True, above="diverged"),
         },
     )
     kinds = tables.summarize(
@@ -160,9 +160,10 @@ def run(config: Config, out: cli.Job) -> None:
     num_params, multiply_adds = cost(net, dataset.image_shape)
     rate = chosen[0].run.hparams["learning_rate"]
     best = tables.mean_sd(
-        [row["test_accuracy"] for row in table if row["learning_rate"] == rate],
+        [row["test_accuracy"] for row in table if row["rate"] == rate],
         digits=2,
         percent=True,
+        above="diverged",
     )
     text = "\n\n".join(
         [
@@ -171,7 +172,8 @@ def run(config: Config, out: cli.Job) -> None:
             tables.format_table(sizes),
             f"sizes that differ from the formula: {wrong}",
             tables.format_table(rates),
-            f"the held-out images choose {rate:g}: test accuracy {best}\n"
+            f"the held-out images choose {rate_in_words(rate, config.learning_rates)}: "
+            f"test accuracy {best}\n"
             f"the net: {num_params:,} parameters, {multiply_adds:,} multiply-adds per image",
             tables.format_table(kinds),
         ]
@@ -382,31 +384,23 @@ def train(
     Returns:
       A row per training, and the trainings at the rate with the best held-out accuracy.
     """
-    count = len(dataset.train.labels)
-    subsets = {seed: part_to_train_on(count, config.held_out, seed) for seed in config.seeds}
-    steps = config.max_epochs * (len(subsets[config.seeds[0]]) // config.batch_size)
+    factors: dict[str, dict[str, Any]] = {
+        f"learning_rate={rate:g} seed={seed}": {"rate": rate, "seed": seed}
+        for rate in config.learning_rates
+        for seed in config.seeds
+    }
+    runs = runs_of(factors, dataset, config.held_out)
+    kept = part_to_train_on(len(dataset.train.labels), config.held_out, seed=0)
+    steps = config.max_epochs * (len(kept) // config.batch_size)
 
     def optimizer(learning_rate: optim.Scalar) -> optax.GradientTransformation:
         return optim.momentum(optax.cosine_decay_schedule(learning_rate, steps))
 
-    factors: dict[str, dict[str, Any]] = {
-        f"learning_rate={rate:g} seed={seed}": {"learning_rate": rate, "seed": seed}
-        for rate in config.learning_rates
-        for seed in config.seeds
-    }
     trained = fit_runs(
         models.cnn(config.channels, num_classes=dataset.num_classes),
         optimizer,
         dataset,
-        [
-            Run(
-                init_seed=each["seed"],
-                subset=subsets[each["seed"]],
-                hparams={"learning_rate": each["learning_rate"]},
-                label=label,
-            )
-            for label, each in factors.items()
-        ],
+        runs,
         batch_size=config.batch_size,
         max_epochs=config.max_epochs,
         transform=transforms.chain(
@@ -418,10 +412,7 @@ def train(
         execution=out.execution,
     )
     accuracies = ("train_accuracy", "held_out_accuracy", "test_accuracy")
-    table = [
-        {**factors[result.label], **{name: result.history[-1][name] for name in accuracies}}
-        for result in trained
-    ]
+    table = [{**factors[result.label], **ending(result, accuracies)} for result in trained]
     curves = [
         {**factors[result.label], **row}
         for result in trained
@@ -432,16 +423,11 @@ def train(
         curves,
         x="epoch",
         y=accuracies[1:],
-        by="learning_rate",
+        by="rate",
         title=f"Accuracy by initial learning rate: a CNN on {dataset.name}",
     )
     out.save_figure("accuracy", figure)
-    rate = max(
-        config.learning_rates,
-        key=lambda rate: np.mean(
-            [row["held_out_accuracy"] for row in table if row["learning_rate"] == rate]
-        ),
-    )
+    rate = best_rate(table)
     return table, [each for each in trained if each.run.hparams["learning_rate"] == rate]
 
 

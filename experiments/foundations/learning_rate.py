@@ -17,10 +17,14 @@ numbers for these nets; the README beside this file has what came out, which is 
   constant    the rate stays
   decaying    times 0.95 after every epoch
   cyclic      a cosine from the rate to 0, three times, each twice as long as the last
-  plateau     times 0.3 when the mean mini-batch loss of an epoch has not fallen for 2 epochs
+  plateau     times 0.3 when the mean mini-batch loss of an epoch has been no lower than the least
+              before it for 2 epochs; how often that happened is counted
 
 Every schedule has the whole grid for its first rate, and is shown at the one that is best for it;
-they are compared at the ends of the cycles.
+they are compared at the ends of the cycles, seed by seed with the constant rate. A net that fits
+all its examples has a training loss that goes on falling, so that a plateau may never come at a
+rate that is good: the plateau schedule is compared with the constant one at every rate of the grid,
+too.
 
 Command: python experiments/foundations/learning_rate.py --preset smoke
   smoke  digits (in the package), MLP 1x512, three seeds, 14 epochs; seconds
@@ -34,21 +38,25 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
-from rote import Group, Model, Run, cli, data, fit_groups, measure, optim, tables, viz
+from rote import Group, Model, cli, data, fit_groups, measure, optim, tables, viz
 from rote.core import Dataset, InputError
 from rote.measure import RangeTest
 from rote.studies import catalog, zhang2017
 from rote.studies.config import check_list, check_positive
-from rote.studies.foundations import best_rate
+from rote.studies.foundations import best_rate, ending, rate_in_words, runs_of
 from rote.studies.split import part_to_train_on
 from rote.tables import Column
-from rote.train import Result
 
 CYCLES = (1, 2, 4)
 """Lengths of the cycles, in sevenths of the training."""
+FACTOR, EPOCHS = 0.3, 2
+"""Of reduce-on-plateau: what the rate is multiplied by, after how many epochs without a fall."""
+SCHEDULES = ("constant", "decaying", "cyclic", "plateau")
+METRICS = ("train_loss", "train_accuracy", "held_out_accuracy", "test_accuracy")
 Schedules = Mapping[str, Callable[[jax.Array], optax.GradientTransformation]]
 
 
@@ -135,47 +143,128 @@ def run(config: Config, out: cli.Job) -> None:
     out.save_figure("grid", figure)
 
     kept = [row for row in on_grid if row["rate"] == best[row["schedule"]]]
-    ends = np.cumsum(CYCLES) * config.max_epochs // sum(CYCLES)
-    compared = tables.summarize(
-        [{**row, **{f"at_{end}": accuracy_at(row, end) for end in ends}} for row in kept],
-        ["schedule", "rate"],
-        {
-            f"test accuracy, epoch {end}": Column(f"at_{end}", 2, percent=True, above="diverged")
-            for end in ends
-        }
-        | {"train loss, last": Column("train_loss", 4, above="diverged")},
-    )
+    ends = (np.cumsum(CYCLES) * config.max_epochs // sum(CYCLES)).tolist()
+    compared = compare(config, kept, ends)
     curves = [
         {"schedule": row["schedule"], "seed": row["seed"], **each}
         for row in kept
         for each in row["history"]
         if each["epoch"] > 0
     ]
+    idle = not any(times_reduced(row) for row in kept if row["schedule"] == "plateau")
     figure = viz.lines(
         curves,
         x="epoch",
         y=("train_loss", "test_accuracy"),
         by="schedule",
         log=("train_loss",),
+        caption="plateau never lowers the rate, and lies on constant" if idle else "",
         title=f"Schedules: {config.model} on {dataset.name}",
     )
     out.save_figure("schedules", figure)
+    plateaus = at_every_rate(on_grid)
     found = list(chosen.values())
     median = float(np.median(found))
     factor = max(median / best["constant"], best["constant"] / median)
     said = (
         f"range test: {' '.join(f'{rate:.2g}' for rate in found)}, median {median:.2g}; best "
-        f"constant rate of the grid: {best['constant']:g}; factor {factor:.1f}"
+        f"constant rate of the grid: {rate_in_words(best['constant'], config.rates)}; factor "
+        f"{factor:.1f}"
     )
-    text = "\n\n".join([tables.format_table(by_rate), said, tables.format_table(compared)])
+    text = "\n\n".join(
+        [
+            tables.format_table(by_rate),
+            said,
+            "each schedule at its best rate; and its test accuracy minus the constant rate's, "
+            "seed by seed, in points:\n" + tables.format_table(compared),
+            "plateau, at every rate; and its test accuracy minus the constant rate's, seed by "
+            "seed, in points:\n" + tables.format_table(plateaus),
+        ]
+    )
     table = [{name: value for name, value in row.items() if name != "history"} for row in rows]
     about = zhang2017.describe_data(dataset)
-    out.finish(text, table=table, range_tests=found, best=best, summary=compared, data=about)
+    out.finish(
+        text,
+        table=table,
+        range_tests=found,
+        best=best,
+        summary=compared,
+        plateaus=plateaus,
+        data=about,
+    )
 
 
-def part(config: Config, dataset: Dataset, seed: int) -> np.ndarray:
-    """The training examples that are trained on."""
-    return part_to_train_on(len(dataset.train.labels), config.held_out, seed)
+def compare(
+    config: Config, kept: Sequence[Mapping[str, Any]], ends: Sequence[int]
+) -> list[dict[str, str]]:
+    """A line per schedule: test accuracy at the ends of the cycles, alone and minus the constant's.
+
+    Args:
+      config: the settings.
+      kept: the trainings of each schedule at its best rate.
+      ends: the epochs.
+    """
+    constant = {row["seed"]: row for row in kept if row["schedule"] == "constant"}
+    rows = [
+        {
+            **row,
+            "rate": rate_in_words(row["rate"], config.rates),
+            **{f"at_{end}": accuracy_at(row, end) for end in ends},
+            **{f"ahead_{end}": points_ahead(row, constant[row["seed"]], end) for end in ends},
+        }
+        for row in kept
+    ]
+    columns = {"train loss, last": Column("train_loss", 4, above="diverged")}
+    for end in ends:
+        columns |= {
+            f"test, epoch {end}": Column(f"at_{end}", 2, percent=True, above="diverged"),
+            f"minus constant, {end}": Column(f"ahead_{end}", 2),
+        }
+    return tables.summarize(rows, ["schedule", "rate"], columns)
+
+
+def at_every_rate(on_grid: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """A line per rate: how often the plateau schedule acted, and what came of it."""
+    constant = {(row["rate"], row["seed"]): row for row in on_grid if row["schedule"] == "constant"}
+    rows = [
+        {
+            **row,
+            "reductions": times_reduced(row),
+            "ahead": points_ahead(row, constant[row["rate"], row["seed"]], -1),
+        }
+        for row in on_grid
+        if row["schedule"] == "plateau"
+    ]
+    return tables.summarize(
+        rows,
+        ["rate"],
+        {
+            "reductions": Column("reductions"),
+            "train loss, last": Column("train_loss", 4, above="diverged"),
+            "test accuracy": Column("test_accuracy", 2, percent=True, above="diverged"),
+            "minus constant": Column("ahead", 2),
+        },
+    )
+
+
+def times_reduced(row: Mapping[str, Any]) -> int:
+    """How often the plateau schedule lowered the rate of a training; its rule, run again."""
+    rule = optax.contrib.reduce_on_plateau(FACTOR, EPOCHS)
+    state = rule.init(jnp.zeros(()))
+    for each in row["history"][1:]:
+        _, state = rule.update(jnp.zeros(()), state, value=each["batch_loss"])
+    return round(np.log(float(state.scale)) / np.log(FACTOR))
+
+
+def points_ahead(row: Mapping[str, Any], other: Mapping[str, Any], epoch: int) -> float | None:
+    """By how many points of test accuracy a training is ahead of another after an epoch.
+
+    ``None`` if one of them did not get there; -1 is the last epoch.
+    """
+    mine, others = (
+        each["test_accuracy"] if epoch == -1 else accuracy_at(each, epoch) for each in (row, other)
+    )
+    return None if mine is None or others is None else 100 * (mine - others)
 
 
 def network(config: Config, dataset: Dataset) -> Model:
@@ -236,18 +325,13 @@ def schedules(steps_per_epoch: int, epochs: int) -> Schedules:
     def plateau(learning_rate: jax.Array) -> optax.GradientTransformation:
         return optax.chain(
             optim.momentum(learning_rate),
-            optax.contrib.reduce_on_plateau(0.3, 2, accumulation_size=steps_per_epoch),
+            optax.contrib.reduce_on_plateau(FACTOR, EPOCHS, accumulation_size=steps_per_epoch),
         )
 
     def decaying(learning_rate: jax.Array) -> optax.GradientTransformation:
         return optim.momentum(optim.epoch_decay(learning_rate, 0.95, steps_per_epoch))
 
-    return {
-        "constant": optim.momentum,
-        "decaying": decaying,
-        "cyclic": cyclic,
-        "plateau": plateau,
-    }
+    return dict(zip(SCHEDULES, (optim.momentum, decaying, cyclic, plateau), strict=True))
 
 
 def train(
@@ -258,8 +342,6 @@ def train(
     Returns:
       A row per training: its last metrics (``None`` if it diverged) and its ``history``.
     """
-    steps_per_epoch = len(part(config, dataset, 0)) // config.batch_size
-    recipes = schedules(steps_per_epoch, config.max_epochs)
     factors: dict[str, dict[str, Any]] = {
         f"{name} rate={rate:g} seed={seed} {chosen_by}": {
             "schedule": name,
@@ -267,49 +349,43 @@ def train(
             "seed": seed,
             "chosen_by": chosen_by,
         }
-        for name in recipes
+        for name in SCHEDULES
         for seed in config.seeds
         for rate, chosen_by in (
             *((rate, "grid") for rate in config.rates),
             *([(tested[seed], "range test")] if name == "constant" else []),
         )
     }
+    runs = {
+        name: runs_of(
+            {label: each for label, each in factors.items() if each["schedule"] == name},
+            dataset,
+            config.held_out,
+        )
+        for name in SCHEDULES
+    }
+    kept = part_to_train_on(len(dataset.train.labels), config.held_out, seed=0)
+    steps_per_epoch = len(kept) // config.batch_size
     groups = [
         Group(
             model=network(config, dataset),
             make_optimizer=recipe,
             dataset=dataset,
-            runs=[
-                Run(
-                    init_seed=each["seed"],
-                    subset=part(config, dataset, each["seed"]),
-                    hparams={"learning_rate": each["rate"]},
-                    label=label,
-                )
-                for label, each in factors.items()
-                if each["schedule"] == name
-            ],
+            runs=runs[name],
             batch_size=config.batch_size,
             max_epochs=config.max_epochs,
             transform=zhang2017.preprocessing(dataset.image_shape, "none"),
             record="last",
         )
-        for name, recipe in recipes.items()
+        for name, recipe in schedules(steps_per_epoch, config.max_epochs).items()
     ]
     progress = cli.Progress(out, columns=factors)
     trained = fit_groups(groups, on_event=progress, execution=out.execution)
     return [
-        {**factors[result.run.label], **ending(result), "history": result.history}
+        {**factors[result.label], **ending(result, METRICS), "history": result.history}
         for group in trained
         for result in group
     ]
-
-
-def ending(result: Result) -> dict[str, Any]:
-    """The last metrics of a training; ``None`` for one that diverged."""
-    names = ("train_loss", "train_accuracy", "held_out_accuracy", "test_accuracy")
-    last = result.history[-1]
-    return {name: None if result.status == "diverged" else last[name] for name in names}
 
 
 def accuracy_at(row: Mapping[str, Any], epoch: int) -> float | None:

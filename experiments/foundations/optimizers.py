@@ -13,12 +13,14 @@ Expected: the negative gradient's fall is its norm per unit of way, that of a ra
 d parameters 1/sqrt(d) of it. The deviation of a mini-batch's gradient goes with the root of
 (1/B)(1 - (B-1)/(N-1)), for B of N examples drawn without replacement. Whether small batches
 generalise better is open: it is tested with the rate tuned for every size (on a held-out tenth of
-the training examples), at equal epochs and at equal steps.
+the training examples), at equal epochs, at equal steps and at equal training loss, by test
+accuracy and by its distance from training accuracy (the gap), seed by seed.
 
   directions  on the net at its start: random directions and single weights against -gradient
   noise       deviation of the mini-batch gradient over the norm of the whole
-  batches     every size with every rate and seed; the same training read off at equal epochs and
-              at equal steps
+  batches     every size with every rate and seed; the same training read off at equal epochs, at
+              equal steps, and at equal training loss: the lowest that all sizes come to with that
+              seed, at their rates for equal steps, linear between two epochs
   valley      (w^2 - 1)^2 + 0.3 w has a poor minimum at w = 0.96 and a good one at w = -1.04;
               descent from w = 1.2 with normal noise on the gradient, its deviation falling with the
               steps as (1 + t)^(-0.275) (optax.add_noise)
@@ -27,12 +29,17 @@ the training examples), at equal epochs and at equal steps.
 
 Command: python experiments/foundations/optimizers.py --preset smoke
   smoke  digits (in the package), MLP 1x64, two seeds; seconds
-  cpu    5,000 images of MNIST, the same net, three seeds; minutes
+  cpu    5,000 images of MNIST, the same net, three seeds; CPUTIME
+
+These are short trainings: that a net trained to the end generalises better from small batches, as
+Keskar et al. have it, is not tested.
 
 Left open by the course: nets, sizes, grids; momentum 0.9; Adam's b1 0.9, b2 0.999.
 """
 
 import dataclasses
+import functools
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -42,11 +49,19 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from rote import Group, Model, Run, cli, data, fit_groups, models, optim, tables, viz
+from rote import Group, Model, cli, data, fit_groups, measure, models, optim, tables, viz
 from rote.core import Batch, Dataset, InputError, Params
 from rote.studies import zhang2017
 from rote.studies.config import check_list, check_positive
-from rote.studies.foundations import alternate, best_rate, descend
+from rote.studies.foundations import (
+    alternate,
+    at_loss,
+    best_rate,
+    descend,
+    ending,
+    rate_in_words,
+    runs_of,
+)
 from rote.studies.split import part_to_train_on
 from rote.tables import Column
 from rote.train import cross_entropy, init_train_state, make_forward, make_step
@@ -65,6 +80,7 @@ GRIDS: Mapping[str, float] = {
 }
 """Factors on the grid of rates, so that each optimizer has rates of its own size."""
 B1, B2 = 0.9, 0.999
+METRICS = ("train_loss", "train_accuracy", "held_out_accuracy", "test_accuracy")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,7 +135,7 @@ PRESETS = {
         dataset="mnist",
         num_train=5_000,
         batch_sizes=(32, 128, 512, 2048),
-        rates=(0.03, 0.1, 0.3, 1.0, 3.0),
+        rates=(0.03, 0.1, 0.3, 1.0),
         max_epochs=3,
         directions=1000,
         seeds=(0, 1, 2),
@@ -144,7 +160,7 @@ def run(config: Config, out: cli.Job) -> None:
     times = step_times(config, dataset, sizes)
     rows = train(config, dataset, out, sizes)
 
-    by_size = batches_table(config, rows, noise, times)
+    compared_sizes = compare_sizes(config, rows, sizes)
     by_optimizer = [row for row in rows if row["size"] == sizes[0]]
     best = {
         name: best_rate(
@@ -159,8 +175,20 @@ def run(config: Config, out: cli.Job) -> None:
         for kind in ("Kingma and Ba", "fed back")
         for step, (first, second) in enumerate(moments(kind == "fed back", 60), start=1)
     ]
-    save_figures(out, config, dataset, rows, noise, compared, fed_back)
+    save_figures(out, config, dataset, compared_sizes, noise, compared, fed_back)
 
+    by_size = tables.summarize(
+        compared_sizes,
+        ["compared", "batch", "rate"],
+        {
+            "train loss": Column("train_loss", 3, above="diverged"),
+            "train accuracy": Column("train_accuracy", 2, percent=True, above="diverged"),
+            "test accuracy": Column("test_accuracy", 2, percent=True, above="diverged"),
+            "gap": Column("gap", 2, percent=True, above="diverged"),
+            f"batch of {sizes[0]}, points ahead": Column("ahead", 2),
+            "its gap less by": Column("gap_less", 2),
+        },
+    )
     parts = [
         tables.format_table(
             tables.summarize(
@@ -174,8 +202,8 @@ def run(config: Config, out: cli.Job) -> None:
                 },
             )
         ),
+        tables.format_table(noise_table(noise, times)),
         tables.format_table(by_size),
-        paired(config, rows, sizes),
         tables.format_table(
             [
                 {
@@ -187,11 +215,14 @@ def run(config: Config, out: cli.Job) -> None:
         ),
         tables.format_table(
             tables.summarize(
-                compared,
+                [
+                    {**row, "rate": rate_in_words(row["rate"], grid_of(config, row["optimizer"]))}
+                    for row in compared
+                ],
                 ["optimizer", "rate"],
                 {
-                    "train loss": Column("train_loss_end", 4),
-                    "test accuracy": Column("test_accuracy_end", 2, percent=True),
+                    "train loss": Column("train_loss_end", 4, above="diverged"),
+                    "test accuracy": Column("test_accuracy_end", 2, percent=True, above="diverged"),
                 },
             )
         ),
@@ -205,6 +236,7 @@ def run(config: Config, out: cli.Job) -> None:
         table=plain,
         directions=steepest,
         noise=noise,
+        sizes=compared_sizes,
         escapes={f"{noise:g}": sum(left) for noise, left in escapes.items()},
         summary=by_size,
         data=about,
@@ -224,19 +256,26 @@ def network(config: Config, dataset: Dataset) -> Model:
     return models.mlp((config.width,), num_classes=dataset.num_classes)
 
 
-def loss_of(config: Config, dataset: Dataset, seed: int) -> tuple[Callable[..., jax.Array], Params]:
-    """The mean loss ``(params, images, labels) -> scalar`` of the net, and its start."""
+def loss_of(
+    config: Config, dataset: Dataset, seed: int
+) -> tuple[Callable[[Params, Batch], jax.Array], Params]:
+    """The mean loss of the net on a batch, and its start."""
     net = network(config, dataset)
-    transform = zhang2017.preprocessing(dataset.image_shape, "none")
-    forward = make_forward(net, transform)
+    forward = make_forward(net, zhang2017.preprocessing(dataset.image_shape, "none"))
     params, state = net.init(
         jax.random.key(seed), jnp.zeros((1, *dataset.image_shape), jnp.float32)
     )
 
-    def loss(params: Params, images: jax.Array, labels: jax.Array) -> jax.Array:
-        return cross_entropy(forward(params, state, images, train=True)[0], labels).mean()
+    def loss(params: Params, batch: Batch) -> jax.Array:
+        logits, _ = forward(params, state, batch.images, train=True)
+        return cross_entropy(logits, batch.labels).mean()
 
     return loss, params
+
+
+def first(dataset: Dataset, count: int) -> Batch:
+    """The first training examples as a batch."""
+    return Batch(*(jnp.asarray(array[:count]) for array in dataset.train[:2]))
 
 
 def directions(config: Config, dataset: Dataset, seed: int) -> dict[str, Any]:
@@ -249,29 +288,26 @@ def directions(config: Config, dataset: Dataset, seed: int) -> dict[str, Any]:
       change by a nudge of a single weight with its component of the gradient.
     """
     loss, params = loss_of(config, dataset, seed)
-    images, labels = dataset.train.images[:1000], dataset.train.labels[:1000]
+    batch = first(dataset, 1000)
     flat, unflatten = jax.flatten_util.ravel_pytree(params)
-    at = jax.jit(lambda vector: loss(unflatten(vector), images, labels))
+
+    def at(vector: jax.Array) -> jax.Array:
+        return loss(unflatten(vector), batch)
+
     gradient = jax.grad(at)(flat)
     norm = jnp.linalg.norm(gradient)
-    way = 1e-2
 
+    @jax.jit
     def fall(direction: jax.Array) -> jax.Array:
-        """Central difference, so that the curvature does not enter."""
-        return (at(flat - way * direction) - at(flat + way * direction)) / (2 * way * norm)
+        return measure.fall_along(at, flat, direction) / norm
 
     keys = jax.random.split(jax.random.key(seed), config.directions)
-
-    def random_fall(key: jax.Array) -> jax.Array:
-        direction = jax.random.normal(key, flat.shape)
-        return fall(direction / jnp.linalg.norm(direction))
-
-    random = np.asarray(jax.lax.map(random_fall, keys))
+    random = np.asarray(jax.lax.map(lambda key: fall(jax.random.normal(key, flat.shape)), keys))
     few = np.asarray(jax.random.choice(jax.random.key(seed), flat.size, (200,), replace=False))
     units = jax.lax.map(lambda i: fall(jnp.zeros_like(flat).at[i].set(1.0)), jnp.asarray(few))
     return {
         "seed": seed,
-        "gradient": float(fall(-gradient / norm)),
+        "gradient": float(fall(-gradient)),
         "best_random": float(random.max()),
         "spread": float(random.std() * np.sqrt(flat.size)),
         "correlation": float(np.corrcoef(-np.asarray(units), np.asarray(gradient)[few])[0, 1]),
@@ -281,35 +317,22 @@ def directions(config: Config, dataset: Dataset, seed: int) -> dict[str, Any]:
 def noises(
     config: Config, dataset: Dataset, seed: int, sizes: Sequence[int]
 ) -> list[dict[str, float]]:
-    """By size, the deviation of a mini-batch's gradient at the start, over the whole's norm.
+    """By size, ``measure.gradient_noise`` at the start; ``law`` is its square root of the header.
 
-    ``sqrt(mean |g_B - g|^2) / |g|`` over 50 mini-batches; ``expected`` is that of the smallest size
-    times the root law of the header.
+    ``expected`` is the noise of the smallest size times the ratio of the laws.
     """
     loss, params = loss_of(config, dataset, seed)
     rows = part(config, dataset, seed)
-    images = jnp.asarray(dataset.train.images[rows])
-    labels = jnp.asarray(dataset.train.labels[rows])
-    gradient = jax.jit(lambda rows: jax.grad(loss)(params, images[rows], labels[rows]))
-    whole = gradient(jnp.arange(len(rows)))
-    random = np.random.default_rng(seed)
+    batch = Batch(*(jnp.asarray(array[rows]) for array in dataset.train[:2]))
     found: list[dict[str, float]] = []
     for size in sizes:
-        squares = []
-        for _ in range(50 if size < len(rows) else 1):
-            chosen = random.permutation(len(rows))[:size]
-            squares.append(optax.tree.norm(optax.tree.sub(gradient(chosen), whole)) ** 2)
-        noise = float(jnp.sqrt(jnp.mean(jnp.array(squares))) / optax.tree.norm(whole))
-        law = np.sqrt((1 - (size - 1) / (len(rows) - 1)) / size)
-        first = found[0] if found else {"noise": noise, "law": law}
-        found.append(
-            {
-                "size": size,
-                "noise": noise,
-                "law": law,
-                "expected": first["noise"] * law / first["law"],
-            }
+        noise = jax.jit(functools.partial(measure.gradient_noise, loss, size=size))(
+            params, batch, key=jax.random.key(seed)
         )
+        law = np.sqrt((1 - (size - 1) / (len(rows) - 1)) / size)
+        smallest = found[0] if found else {"noise": float(noise), "law": law}
+        expected = smallest["noise"] * law / smallest["law"]
+        found.append({"size": size, "noise": float(noise), "law": law, "expected": expected})
     return found
 
 
@@ -322,7 +345,7 @@ def step_times(config: Config, dataset: Dataset, sizes: Sequence[int]) -> dict[i
     train_state = init_train_state(params, state, optimizer, jax.random.key(0))
 
     def step_of(size: int) -> Callable[[], Any]:
-        batch = Batch(*(jnp.asarray(array[:size]) for array in dataset.train[:2]))
+        batch = first(dataset, size)
         return lambda: jax.block_until_ready(step(train_state, batch))
 
     taken = alternate({str(size): step_of(size) for size in sizes}, 20)
@@ -330,6 +353,11 @@ def step_times(config: Config, dataset: Dataset, sizes: Sequence[int]) -> dict[i
 
 
 # --- trainings
+
+
+def grid_of(config: Config, optimizer: str) -> list[float]:
+    """The rates that are tried with an optimizer."""
+    return [rate * GRIDS[optimizer] for rate in config.rates]
 
 
 def train(
@@ -346,31 +374,30 @@ def train(
     kept = len(part(config, dataset, 0))
     steps = config.max_epochs * (kept // sizes[0])
     factors: dict[str, dict[str, Any]] = {
-        f"{name} batch={size} rate={rate * GRIDS[name]:g} seed={seed}": {
+        f"{name} batch={size} rate={rate:g} seed={seed}": {
             "optimizer": name,
             "size": size,
-            "rate": rate * GRIDS[name],
+            "rate": rate,
             "seed": seed,
         }
         for name, size in cases
         for seed in config.seeds
-        for rate in config.rates
+        for rate in grid_of(config, name)
     }
     groups = [
         Group(
             model=network(config, dataset),
             make_optimizer=OPTIMIZERS[name],
             dataset=dataset,
-            runs=[
-                Run(
-                    init_seed=each["seed"],
-                    subset=part(config, dataset, each["seed"]),
-                    hparams={"learning_rate": each["rate"]},
-                    label=label,
-                )
-                for label, each in factors.items()
-                if (each["optimizer"], each["size"]) == (name, size)
-            ],
+            runs=runs_of(
+                {
+                    label: each
+                    for label, each in factors.items()
+                    if (each["optimizer"], each["size"]) == (name, size)
+                },
+                dataset,
+                config.held_out,
+            ),
             batch_size=size,
             max_epochs=-(-steps // (kept // size)),
             transform=zhang2017.preprocessing(dataset.image_shape, "none"),
@@ -381,16 +408,15 @@ def train(
     progress = cli.Progress(out, columns=factors)
     trained = fit_groups(groups, on_event=progress, execution=out.execution)
     rows = []
-    for result in (result for group in trained for result in group):
+    for result in itertools.chain(*trained):
         row = {
-            **factors[result.run.label],
+            **factors[result.label],
             "steps": result.history[-1]["step"],
             "history": result.history,
         }
-        ended = result.status != "diverged"
-        for when, at in (("epochs", config.max_epochs), ("end", -1)):
-            for name in ("train_loss", "held_out_accuracy", "test_accuracy"):
-                row[f"{name}_{when}"] = result.history[at][name] if ended else None
+        for when, place in (("epochs", config.max_epochs), ("end", -1)):
+            found = ending(result, METRICS, place)
+            row |= {f"{name}_{when}": value for name, value in found.items()}
         rows.append(row)
     return rows
 
@@ -402,64 +428,98 @@ def at_best(rows: Sequence[Mapping[str, Any]], size: int, when: str) -> list[Map
     return [row for row in mine if row["rate"] == best]
 
 
-def batches_table(
-    config: Config,
-    rows: Sequence[Mapping[str, Any]],
-    noise: Sequence[Mapping[str, Any]],
-    times: Mapping[int, float],
+def noise_table(
+    noise: Sequence[Mapping[str, Any]], times: Mapping[int, float]
 ) -> list[dict[str, Any]]:
-    """A line per size of mini-batch."""
-    lines = []
-    first = min(times)
-    for size, taken in times.items():
-        found = [row["noise"] for row in noise if row["size"] == size]
-        expected = [row["expected"] for row in noise if row["size"] == size]
-        epochs, end = (at_best(rows, size, when) for when in ("epochs", "end"))
-        lines.append(
+    """A line per size of mini-batch: its noise, and its cost."""
+    smallest = min(times) / times[min(times)]
+    return tables.summarize(
+        [
             {
-                "batch": f"{size:,}",
-                "noise / |g|": tables.mean_sd(found, digits=3),
-                "by the law": tables.mean_sd(expected, digits=3),
-                "time of an epoch": f"{taken / size / (times[first] / first):.2f}",
-                "rate": f"{epochs[0]['rate']:g}",
-                f"test, {config.max_epochs} epochs": tables.mean_sd(
-                    [row["test_accuracy_epochs"] for row in epochs], digits=2, percent=True
-                ),
-                "rate ": f"{end[0]['rate']:g}",
-                "test, equal steps": tables.mean_sd(
-                    [row["test_accuracy_end"] for row in end], digits=2, percent=True
-                ),
+                **row,
+                "batch": f"{row['size']:,}",
+                "time of an epoch": f"{times[row['size']] / row['size'] * smallest:.2f}",
+            }
+            for row in noise
+        ],
+        ["batch", "time of an epoch"],
+        {"noise / |g|": Column("noise", 3), "by the law": Column("expected", 3)},
+    )
+
+
+def compare_sizes(
+    config: Config, rows: Sequence[Mapping[str, Any]], sizes: Sequence[int]
+) -> list[dict[str, Any]]:
+    """Every size and seed at its best rate, at equal epochs, equal steps and equal training loss.
+
+    Returns:
+      Rows with the metrics, ``gap``, training minus test accuracy, and how far the smallest size is
+      ahead with the same seed: in test accuracy (``ahead``) and in the gap (``gap_less``), both in
+      points. ``None`` of what diverged.
+    """
+    at_epochs, at_end = (
+        [row for size in sizes for row in at_best(rows, size, when)] for when in ("epochs", "end")
+    )
+    level = {
+        seed: max(
+            min(each["train_loss"] for each in row["history"])
+            for row in at_end
+            if row["seed"] == seed
+        )
+        for seed in config.seeds
+    }
+    cases = [
+        *((row, f"{config.max_epochs} epochs", metrics_of(row, "epochs")) for row in at_epochs),
+        *((row, "equal steps", metrics_of(row, "end")) for row in at_end),
+        *(
+            (row, "equal train loss", at_loss(row["history"], level[row["seed"]], METRICS))
+            for row in at_end
+        ),
+    ]
+    found: list[dict[str, Any]] = []
+    smallest: dict[tuple[str, int], dict[str, Any]] = {}
+    for row, compared, metrics in cases:
+        test, train = metrics["test_accuracy"], metrics["train_accuracy"]
+        line = {
+            "compared": compared,
+            "batch": f"{row['size']:,}",
+            "size": row["size"],
+            "rate": rate_in_words(row["rate"], grid_of(config, "sgd")),
+            "seed": row["seed"],
+            **metrics,
+            "gap": minus(train, test),
+        }
+        other = smallest.setdefault((compared, row["seed"]), line)
+        ahead, gap_less = minus(other["test_accuracy"], test), minus(line["gap"], other["gap"])
+        found.append(
+            line
+            | {
+                "ahead": None if ahead is None else 100 * ahead,
+                "gap_less": None if gap_less is None else 100 * gap_less,
             }
         )
-    return lines
+    return found
 
 
-def paired(config: Config, rows: Sequence[Mapping[str, Any]], sizes: Sequence[int]) -> str:
-    """The smallest against the largest mini-batch, seed by seed."""
-    said = []
-    for when, words in (("epochs", "equal epochs"), ("end", "equal steps")):
-        small, large = (
-            {row["seed"]: row[f"test_accuracy_{when}"] for row in at_best(rows, size, when)}
-            for size in (sizes[0], sizes[-1])
-        )
-        gains = [
-            100 * (small[seed] - large[seed])
-            for seed in config.seeds
-            if None not in (small[seed], large[seed])
-        ]
-        said.append(f"{words}: {tables.mean_sd(gains, digits=2)} points")
-    return f"test accuracy, batch of {sizes[0]} minus all {sizes[-1]:,}: {'; '.join(said)}"
+def metrics_of(row: Mapping[str, Any], when: str) -> dict[str, Any]:
+    """The metrics of a row of ``train``."""
+    return {name: row[f"{name}_{when}"] for name in METRICS}
+
+
+def minus(one: float | None, other: float | None) -> float | None:
+    """A difference; ``None`` where a number is missing."""
+    return None if one is None or other is None else one - other
 
 
 def same_walk(config: Config, dataset: Dataset) -> str:
     """Heavy ball at ``rate (1 - b)`` and averaged momentum at ``rate``, step by step."""
     loss, params = loss_of(config, dataset, config.seeds[0])
-    images, labels = dataset.train.images[:500], dataset.train.labels[:500]
+    batch = first(dataset, 500)
     flat, unflatten = jax.flatten_util.ravel_pytree(params)
     rate = 0.3
 
     def cost(vector: jax.Array) -> jax.Array:
-        return loss(unflatten(vector), images, labels)
+        return loss(unflatten(vector), batch)
 
     one = descend(cost, flat, optim.averaged_momentum(rate, B1), 50)
     other = descend(cost, flat, optim.momentum(rate * (1 - B1), B1), 50)
@@ -526,7 +586,7 @@ def save_figures(
     out: cli.Job,
     config: Config,
     dataset: Dataset,
-    rows: Sequence[Mapping[str, Any]],
+    sizes: Sequence[Mapping[str, Any]],
     noise: Sequence[Mapping[str, Any]],
     compared: Sequence[Mapping[str, Any]],
     fed_back: Sequence[Mapping[str, Any]],
@@ -534,7 +594,7 @@ def save_figures(
     """The figures."""
     net = f"MLP 1x{config.width} on {dataset.name}"
     measured = [
-        {"batch_size": row["size"], "noise": row[column], "line": line, "seed": row["seed"]}
+        {"size": row["size"], "noise": row[column], "line": line, "seed": row["seed"]}
         for row in noise
         if row["law"] > 0  # of all examples together only rounding is left
         for column, line in (("noise", "measured"), ("expected", "by the law"))
@@ -542,37 +602,25 @@ def save_figures(
     out.save_figure(
         "noise",
         viz.lines(
-            measured,
-            x="batch_size",
+            with_logarithm(measured),
+            x="log2_of_batch_size",
             y="noise",
             by="line",
-            log=("batch_size", "noise"),
             markers=True,
-            caption="deviation of the mini-batch gradient over the norm of the whole one",
+            caption="deviation of the mini-batch gradient over the norm of the whole one; where "
+            "one line is seen, the two are equal; " + in_words(measured),
             title=f"Noise of the gradient: {net}",
         ),
     )
-    sizes = list(dict.fromkeys(row["size"] for row in rows))
-    ends = [
-        {
-            "batch_size": size,
-            "compared": words,
-            "seed": row["seed"],
-            "test_accuracy": row[f"test_accuracy_{when}"],
-        }
-        for size in sizes
-        for when, words in (("epochs", "equal epochs"), ("end", "equal steps"))
-        for row in at_best(rows, size, when)
-    ]
     out.save_figure(
         "batch_size",
         viz.lines(
-            ends,
-            x="batch_size",
-            y="test_accuracy",
+            [{**row, "training_minus_test_accuracy": row["gap"]} for row in with_logarithm(sizes)],
+            x="log2_of_batch_size",
+            y=("test_accuracy", "training_minus_test_accuracy"),
             by="compared",
-            log=("batch_size",),
             markers=True,
+            caption=in_words(sizes),
             title=f"Size of the mini-batch: {net}",
         ),
     )
@@ -582,6 +630,8 @@ def save_figures(
         for each in row["history"]
         if each["epoch"] > 0
     ]
+    rates = {row["optimizer"]: row["rate"] for row in compared}
+    equal = np.isclose(rates["averaged momentum"] * (1 - B1), rates["heavy ball"])
     out.save_figure(
         "optimizers",
         viz.lines(
@@ -590,6 +640,7 @@ def save_figures(
             y=("train_loss", "test_accuracy"),
             by="optimizer",
             log=("train_loss",),
+            caption="averaged momentum lies on heavy ball: the same walk" if equal else "",
             title=f"Optimizers, each at its best rate: {net}",
         ),
     )
@@ -607,6 +658,16 @@ def save_figures(
     out.save_figure("paths", picture_of_paths())
 
 
+def with_logarithm(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with the binary logarithm of their size, whose axis can be read."""
+    return [{**row, "log2_of_batch_size": float(np.log2(row["size"]))} for row in rows]
+
+
+def in_words(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The sizes themselves."""
+    return f"sizes {' '.join(f'{size:,}' for size in sorted({row['size'] for row in rows}))}"
+
+
 def picture_of_paths() -> Any:
     """The optimizers in a narrow valley."""
     start, steps = np.array([-4.0, 2.0], np.float32), 60
@@ -621,13 +682,14 @@ def picture_of_paths() -> Any:
         "adam": optim.adam(0.3),
     }
     paths = {name: np.asarray(descend(narrow, start, make, steps)) for name, make in makes.items()}
+    equal = np.allclose(paths["heavy ball"], paths["averaged momentum"], atol=1e-3)
     x, y = np.linspace(-5, 5, 101), np.linspace(-3, 3, 101)
     grid = np.stack(np.meshgrid(x, y), -1)
     cost = np.asarray(jax.vmap(jax.vmap(narrow))(jnp.asarray(grid, jnp.float32)))
     return viz.descent_paths(
         {"a narrow valley": (x, y, cost)},
         {"a narrow valley": paths},
-        title="Sixty steps",
+        title="Sixty steps" + ("; averaged momentum hides heavy ball, its equal" if equal else ""),
     )
 
 

@@ -474,7 +474,21 @@ def test_schedules_over_the_grid_beside_the_range_test(command, tmp_path):
     assert [row["rate"] for row in table if row["chosen_by"] == "range test"] == [tested]
     assert 1e-4 < tested < 0.3
     assert done.summary["best"] == dict.fromkeys(("constant", "decaying", "cyclic", "plateau"), 0.1)
-    assert "test accuracy, epoch 1" in done.summary["text"]
+    assert "minus constant, 7" in done.summary["text"]
+    by_schedule = {row["schedule"]: row for row in done.summary["summary"]}
+    assert by_schedule["constant"]["rate"] == "0.1, the highest tried"
+    (at_end,) = (
+        [row["test_accuracy"] for row in table if row["schedule"] == name and row["rate"] == 0.1]
+        for name in ("cyclic",)
+    )
+    constant = next(
+        row
+        for row in table
+        if (row["schedule"], row["rate"], row["chosen_by"]) == ("constant", 0.1, "grid")
+    )
+    ahead = 100 * (at_end[0] - constant["test_accuracy"])
+    assert by_schedule["cyclic"]["minus constant, 7"] == f"{ahead:.2f} (1)"
+    assert [row["rate"] for row in done.summary["plateaus"]] == ["0.001", "0.1"]
     names = {path.stem for path in done.figures()}
     assert names == {"range_test", "grid", "schedules"}
 
@@ -510,6 +524,20 @@ def test_the_rate_of_every_schedule(experiment):
     np.testing.assert_allclose(steps("plateau", np.linspace(1, 0.1, 70)), 0.5)
 
 
+@pytest.mark.parametrize(
+    ("losses", "times"),
+    [
+        ((1.0, 0.5, 0.4, 0.39), 0),
+        ((1.0, 0.5, 0.6, 0.4, 0.5, 0.3), 0),  # one epoch in a row is no plateau
+        ((1.0, 0.5, 0.5, 0.5, 0.4), 1),
+        ((1.0, 1.0, 1.0, 1.0, 1.0), 2),
+    ],
+)
+def test_how_often_a_plateau_lowered_the_rate(experiment, losses, times):
+    history = [{"batch_loss": None}, *({"batch_loss": loss} for loss in losses)]
+    assert experiment("foundations/learning_rate").times_reduced({"history": history}) == times
+
+
 # --- optimizers
 
 
@@ -534,6 +562,42 @@ def test_the_moments_of_a_constant_gradient_by_hand(experiment):
     fed_back = module.moments(True, 2)
     assert fed_back[0] == pytest.approx((1, 1))
     assert fed_back[1] == pytest.approx((1 / (1 - 0.81), 1 / (1 - 0.999**2)))
+
+
+def test_sizes_are_compared_at_equal_epochs_steps_and_training_loss(experiment):
+    module = experiment("foundations/optimizers")
+    config = module.Config(batch_sizes=(2,), rates=(0.5, 1.0), max_epochs=1, seeds=(0,))
+
+    def row(size, rate, epochs):
+        history = [dict(zip(module.METRICS, each, strict=True)) for each in epochs]
+        return {
+            "optimizer": "sgd",
+            "size": size,
+            "rate": rate,
+            "seed": 0,
+            "history": history,
+            **{f"{name}_epochs": value for name, value in history[1].items()},
+            **{f"{name}_end": value for name, value in history[-1].items()},
+        }
+
+    start = (2.0, 0.1, 0.1, 0.1)
+    rows = [
+        row(2, 0.5, [start, (1.0, 0.6, 0.5, 0.5)]),
+        row(2, 1.0, [start, (1.5, 0.4, 0.4, 0.4)]),
+        row(4, 0.5, [start, (1.8, 0.2, 0.2, 0.2), (1.2, 0.6, 0.4, 0.4)]),
+        row(4, 1.0, [start, (1.6, 0.3, 0.3, 0.2), (0.6, 0.9, 0.6, 0.6)]),
+    ]
+    found = module.compare_sizes(config, rows, (2, 4))
+    kinds = ("1 epochs", "equal steps", "equal train loss")
+    assert [row["compared"] for row in found] == [kind for kind in kinds for _ in "24"]
+    assert [row["rate"] for row in found[:2]] == ["0.5, the lowest tried", "1, the highest tried"]
+    epochs, steps, loss = found[1::2]
+    assert (epochs["ahead"], steps["ahead"]) == pytest.approx((30, -10))
+    # Down to a loss of 1, which size 2 ends at, it is six tenths of the way from 1.6 to 0.6.
+    assert loss["train_loss"] == pytest.approx(1) and loss["train_accuracy"] == pytest.approx(0.66)
+    assert loss["gap"] == pytest.approx(0.66 - 0.44)
+    assert (loss["ahead"], loss["gap_less"]) == pytest.approx((6, 12))
+    assert found[0]["ahead"] == found[0]["gap_less"] == 0
 
 
 def test_noise_leaves_the_poor_minimum(experiment):
@@ -562,6 +626,11 @@ def test_batches_and_optimizers(command, tmp_path):
     assert averaged["rate"] == pytest.approx(10 * ball["rate"])
     assert averaged["train_loss_end"] == pytest.approx(ball["train_loss_end"], rel=1e-3)
     assert "never further apart than" in done.summary["text"]
+    assert {row["rate"] for row in done.summary["sizes"]} == {"0.1, the highest tried"}
+    equal = [row for row in done.summary["sizes"] if row["compared"] == "equal train loss"]
+    assert [row["size"] for row in equal] == [64, 512, 630]
+    losses = [row["train_loss"] for row in equal]
+    assert losses == pytest.approx([losses[0]] * 3)
 
 
 # --- early_stopping
@@ -585,6 +654,15 @@ def test_stopping_early_keeps_what_was_learned_before_it_memorised(command, tmp_
     assert noisy["best_epoch"] == best and noisy["stopped_at"] == best + 10
     for one, other in zip(history["stopped"], history["to the end"], strict=False):
         assert one["test_accuracy"] == other["test_accuracy"]
+    # What is kept is evaluated, and not read off the history.
+    assert noisy["test_accuracy"] == pytest.approx(noisy["test_accuracy_history"], abs=1e-6)
+    assert noisy["test_accuracy_history"] == history["stopped"][best]["test_accuracy"]
+    # The third training has all 1,437 examples, and so more steps in as many epochs.
+    on_all = [row for row in done.rows() if row["label"] == "corruption=0.4 on all seed=0"]
+    assert on_all[-1]["step"] == 40 * (1437 // 128) > history["to the end"][-1]["step"]
+    assert noisy["test_accuracy_all"] == on_all[-1]["test_accuracy"]
+    assert noisy["split"] == noisy["test_accuracy_all"] - noisy["test_accuracy_end"]
+    assert noisy["whole"] == pytest.approx(noisy["gain"] - noisy["split"])
 
 
 # --- monitor

@@ -70,6 +70,18 @@ def test_the_rate_is_chosen_by_the_held_out_part(command, tmp_path):
     assert steps == 5 * ((1437 - round(1437 / 6)) // 32)
 
 
+@pytest.mark.slow
+def test_a_rate_that_diverges_has_no_accuracy_and_is_not_chosen(command, tmp_path):
+    flags = ("--learning-rates", "0.05", "1e30", "--seeds", "0", "--max-epochs", "1")
+    out = tmp_path / "run"
+    assert command("foundations/cnn_mnist", *flags, "--num-train", "200", "--out", str(out)) == 1
+    done = RunDir.open(out)
+    _, wild = done.summary["table"]
+    assert wild["rate"] == 1e30 and wild["test_accuracy"] is None
+    assert "1e+30  diverged (1)" in done.summary["text"]
+    assert "the held-out images choose 0.05, the lowest tried: test" in done.summary["text"]
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

@@ -3,6 +3,7 @@
 from rote.measure.curves import linear_r2, rise_time, time_to_share
 from rote.measure.examples import forgetting_counts, learned_epochs
 from rote.measure.filters import DerivativeMatch, cosines, derivative_filter, match_derivatives
+from rote.measure.gradient import fall_along, gradient_noise
 from rote.measure.landscape import AlongGradient, along_gradient
 from rote.measure.layers import dead_units, layer_outputs, saturation
 from rote.measure.monitor import Watched, watch
@@ -19,7 +20,9 @@ __all__ = [
     "cosines",
     "dead_units",
     "derivative_filter",
+    "fall_along",
     "forgetting_counts",
+    "gradient_noise",
     "layer_outputs",
     "learned_epochs",
     "linear_r2",

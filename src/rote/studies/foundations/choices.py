@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rote.core import InputError
@@ -31,6 +31,17 @@ def best_rate(rows: Sequence[Mapping[str, Any]], metric: str = "held_out_accurac
         known = value is not None and not math.isnan(value)
         groups.setdefault(row["rate"], []).append(value if known else 0.0)
     return max(groups, key=lambda rate: sum(groups[rate]) / len(groups[rate]))
+
+
+def rate_in_words(rate: float, grid: Iterable[float]) -> str:
+    """A chosen rate; and where it is at an edge of its grid, that: a better one may lie beyond.
+
+    >>> rate_in_words(0.3, [0.1, 0.3, 1.0]), rate_in_words(1.0, [0.1, 0.3, 1.0])
+    ('0.3', '1, the highest tried')
+    """
+    rates = sorted(grid)
+    edges = {rates[0]: ", the lowest tried", rates[-1]: ", the highest tried"}
+    return f"{rate:g}{edges.get(rate, '')}"
 
 
 def alternate(
