@@ -1,4 +1,8 @@
-"""Quantities of a net: what tells learning from memorising, and what goes on inside."""
+"""Quantities of a net: what tells learning from memorising, and what goes on inside.
+
+They take arrays and functions, not trained objects: a loss or logits with a net's parameters and
+state fixed in it, whoever trained the net. The margin of logits is ``rote.losses.margin``.
+"""
 
 from rote.measure.complexity import lempel_ziv_complexity, lempel_ziv_words
 from rote.measure.critical import CriticalSamples, critical_samples

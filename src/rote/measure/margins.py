@@ -9,8 +9,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from rote.measure.norms import check_norm
 from rote.measure.per_example import per_example, to_float
-from rote.measure.sensitivity import Norm, check_norm
 
 _DUAL: dict[float, float] = {1: math.inf, 2: 2, math.inf: 1}
 
@@ -20,7 +20,7 @@ def input_margins(
     x: jax.Array,
     labels: jax.Array,
     *,
-    ord: Norm = 2,
+    ord: float = 2,
     batch_size: int = 100,
 ) -> jax.Array:
     r"""How far each input is from the nearest decision boundary, to first order.

@@ -1,8 +1,6 @@
 """How much a loss depends on each input: at one point, and through a whole training."""
 
-import math
 from collections.abc import Callable
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -10,10 +8,8 @@ import optax
 from jax import lax
 
 from rote.core import InputError, Params
+from rote.measure.norms import check_norm
 from rote.measure.per_example import per_example, to_float
-
-Norm = Literal[1, 2] | float
-"""1, 2 or ``math.inf``."""
 
 
 def input_gradient_norms(
@@ -21,7 +17,7 @@ def input_gradient_norms(
     x: jax.Array,
     labels: jax.Array,
     *,
-    ord: Norm = 2,
+    ord: float = 2,
     batch_size: int = 100,
 ) -> jax.Array:
     r"""The norm of the gradient of each example's loss with respect to its input.
@@ -180,9 +176,3 @@ def gini_coefficient(values: jax.Array) -> jax.Array:
     weights = jnp.arange(1 - n, n, 2, dtype=values.dtype)
     shares = jnp.sum(weights * ordered, -1) / (n * jnp.sum(ordered, -1))
     return jnp.where(ordered[..., 0] < 0, jnp.nan, shares)
-
-
-def check_norm(ord: Norm) -> None:
-    """An ``InputError`` for a norm that is not 1, 2 or infinity."""
-    if ord not in (1, 2, math.inf):
-        raise InputError(f"ord: {ord!r}; expected 1, 2 or math.inf")
