@@ -74,8 +74,8 @@ def critical_samples(
       InputError: if a number cannot be used.
 
     Reference:
-      Arpit et al. 2017, A closer look at memorization in deep networks, section 4 (definition 1,
-      algorithm 1), and its authors' code.
+      Arpit et al. 2017, A closer look at memorization in deep networks, section 4 (there: LASS),
+      and its authors' code.
 
     >>> def logits(x):  # the prediction changes at 10
     ...     return jnp.stack([x, 10 - (x - 10)], 1)

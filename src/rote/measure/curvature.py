@@ -152,7 +152,7 @@ def hessian_eigenvalues(
       InputError: if ``steps`` is less than 1 or more than there are parameters.
 
     Reference:
-      Lanczos 1950; Golub and Van Loan, Matrix computations, chapter 10 (with complete
+      Lanczos 1950; Golub and Van Loan, Matrix computations, 4th edition, chapter 10 (complete
       reorthogonalization; residuals). Of nets: Ghorbani, Krishnan and Xiao 2019, An investigation
       into neural net optimization via Hessian eigenvalue density.
 
