@@ -1,4 +1,8 @@
-"""What the predictions of every training example, epoch by epoch, say of it."""
+"""What the predictions of every training example, epoch by epoch, say of it.
+
+The record of ``rote.fit`` has them; from any other loop, collect ``logits.argmax(-1)`` of all
+examples after each epoch, in a list.
+"""
 
 import numpy as np
 
@@ -39,7 +43,8 @@ def forgetting_counts(epochs: np.ndarray, predicted: np.ndarray, labels: np.ndar
     """How often each example was forgotten: right at one recorded epoch, wrong at the next.
 
     Toneva et al. look at an example when it is in a mini-batch; here all are looked at after each
-    epoch.
+    epoch. For their count give, as row ``e``, what was predicted of each example just before the
+    step that it took part in for the ``e``-th time.
 
     Args:
       epochs: ``[E]``, at least two, each the one after the last, because what happens in between
@@ -65,12 +70,13 @@ def forgetting_counts(epochs: np.ndarray, predicted: np.ndarray, labels: np.ndar
     if len(correct) < 2 or np.any(np.diff(epochs) != 1):
         raise InputError(
             f"epochs recorded: {np.asarray(epochs).tolist()}; counting what was forgotten takes "
-            "every epoch: train with record='all'"
+            "every epoch: record all of them (rote.fit: record='all')"
         )
     return np.sum(correct[:-1] & ~correct[1:], axis=0)
 
 
 def _correct(epochs: np.ndarray, predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    predicted, labels = np.asarray(predicted), np.asarray(labels)
     if predicted.shape != (len(epochs), len(labels)):
         raise InputError(
             f"predicted: shape {predicted.shape}; expected {(len(epochs), len(labels))}, a row for "

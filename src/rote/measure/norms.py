@@ -1,9 +1,12 @@
 """The sizes of parameters, gradients and updates."""
 
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+
+from rote.core import InputError
 
 
 def array_norms(tree: Any) -> dict[str, jax.Array]:
@@ -30,6 +33,12 @@ def array_norms(tree: Any) -> dict[str, jax.Array]:
 def global_norm(tree: Any) -> jax.Array:
     """The Euclidean norm of all arrays of a tree as one vector; see ``array_norms``."""
     return jnp.linalg.norm(jnp.stack(list(array_norms(tree).values())))
+
+
+def check_norm(ord: float) -> None:
+    """An ``InputError`` for a norm that is not 1, 2 or infinity."""
+    if ord not in (1, 2, math.inf):
+        raise InputError(f"ord: {ord!r}; expected 1, 2 or math.inf")
 
 
 def _norm(array: jax.Array) -> jax.Array:
