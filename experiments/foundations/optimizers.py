@@ -29,7 +29,7 @@ accuracy and by its distance from training accuracy (the gap), seed by seed.
 
 Command: python experiments/foundations/optimizers.py --preset smoke
   smoke  digits (in the package), MLP 1x64, two seeds; seconds
-  cpu    5,000 images of MNIST, the same net, three seeds; minutes
+  cpu    5,000 images of MNIST, the same net, three seeds; about ten minutes of processor time
 
 These are short trainings: that a net trained to the end generalises better from small batches, as
 Keskar et al. have it, is not tested.
