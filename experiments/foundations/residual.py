@@ -29,9 +29,10 @@ Command: python experiments/foundations/residual.py --preset smoke
   cpu    200 of CIFAR-10, scaled to 16x16; gradients and training at five depths to 56, two seeds;
          half an hour on two cores
 
-Left out for two cores: images of 32x32, augmentation, weight decay, more than a few hundred images. Not the source's: Adam at one rate for all nets, because SGD
-asks for another rate with every net that has no norm. Images are scaled by bicubic interpolation.
-Only the first images of the test split are looked at.
+Left out for two cores: images of 32x32, augmentation, weight decay, more than a few hundred images.
+Not the source's: Adam at one rate for all nets, because SGD asks for another rate with every net
+that has no norm. Images are scaled by bicubic interpolation. Only the first images of the test
+split are looked at.
 """
 
 import dataclasses
