@@ -1,6 +1,7 @@
 """The comparison with the paper: the rule, the claims, the result files, the README's table."""
 
 import dataclasses
+import functools
 import importlib.util
 import json
 import math
@@ -13,19 +14,30 @@ import scipy.stats
 from rote.core import InputError
 from rote.record import RunDir
 from rote.storage import to_json
-from rote.studies import findings, side_by_side, zhang2017
-from rote.studies.claims import claims, judge_claims
+from rote.studies import zhang2017
 from rote.studies.comparison import (
-    compare,
-    differing_settings,
+    Published,
+    Result,
     judge,
-    prediction_interval,
-    t_quantile,
+    judge_claims,
+    mean_interval,
+    numbers,
+    page,
+    results,
+    select,
 )
+from rote.studies.comparison.findings import paired_differences
+from rote.studies.comparison.results import reached, read_results, save
+from rote.studies.comparison.rule import prediction_interval, t_quantile
 from rote.studies.config import TrainConfig
-from rote.studies.findings import mean_interval, paired_differences
-from rote.studies.published import PUBLISHED, TABLE_1, Published
-from rote.studies.results import Result, collect, read_results, save, select
+from rote.studies.zhang2017 import findings
+from rote.studies.zhang2017.claims import claims
+from rote.studies.zhang2017.paper import COLUMNS, MEASURED, recipe
+from rote.studies.zhang2017.published import PUBLISHED, TABLE_1
+
+compare = functools.partial(numbers.compare, recipe=recipe)
+differing_settings = functools.partial(numbers.differing_settings, recipe=recipe)
+collect = functools.partial(results.collect, columns={*COLUMNS, *MEASURED})
 
 FOLDER = Path(__file__).resolve().parents[2] / "experiments" / "zhang2017"
 
@@ -84,7 +96,7 @@ def result(table, *, experiment="table1", config=PAPER, data=FULL, name="some"):
         [data],
         ENV,
         "2026-01-02T03:04:05+00:00",
-        table,
+        [reached(row, MEASURED) for row in table],
     )
 
 
@@ -311,7 +323,7 @@ def test_variants_of_a_setting_are_not_taken_for_seeds():
         ("l2 1", 3, pytest.approx(0.15)),
     ]
     assert [item.verdict for item in found] == ["differs", "agrees"]
-    text = side_by_side.section(found, [], given)
+    text = page.section("zhang2017", found, [], given)
     assert cells(text, "Section 5", published.what, "test error, %")[1][-2:] == [
         "agrees",
         "1 (l2 1)",
@@ -554,9 +566,9 @@ def test_a_file_that_is_no_result(tmp_path):
 # --- the README
 
 
-def section(*results):
-    found = compare(PUBLISHED, results, {"table1": PAPER})
-    return side_by_side.section(found, judge_claims(claims(), results), results)
+def section(*given):
+    found = compare(PUBLISHED, given, {"table1": PAPER})
+    return page.section("zhang2017", found, judge_claims(claims(), given), given)
 
 
 def cells(text, *start):
@@ -601,26 +613,26 @@ def test_the_table_says_what_was_found():
 
 
 def test_the_text_goes_between_the_markers_and_nothing_else_changes():
-    readme = f"# A\n\n{side_by_side.BEGIN}\nold\n{side_by_side.END}\n\nrest\n"
-    once = side_by_side.insert(readme, "new")
-    assert once == f"# A\n\n{side_by_side.BEGIN}\n\nnew\n\n{side_by_side.END}\n\nrest\n"
-    assert side_by_side.insert(once, "new") == once
+    readme = f"# A\n\n{page.BEGIN}\nold\n{page.END}\n\nrest\n"
+    once = page.insert(readme, "new")
+    assert once == f"# A\n\n{page.BEGIN}\n\nnew\n\n{page.END}\n\nrest\n"
+    assert page.insert(once, "new") == once
     for broken in (
-        readme.replace(side_by_side.BEGIN, ""),
-        readme.replace(side_by_side.END, ""),
+        readme.replace(page.BEGIN, ""),
+        readme.replace(page.END, ""),
         readme + readme,
     ):
         with pytest.raises(InputError, match=r"the README has [02] lines"):
-            side_by_side.insert(broken, "new")
+            page.insert(broken, "new")
     with pytest.raises(InputError, match="exchange them"):
-        side_by_side.insert(f"{side_by_side.END}\n{side_by_side.BEGIN}", "new")
+        page.insert(f"{page.END}\n{page.BEGIN}", "new")
 
 
 @pytest.fixture
 def command(tmp_path):
     module = load_experiment("side_by_side")
     (tmp_path / "README.md").write_text(
-        f"# A\n\n{side_by_side.BEGIN}\n{side_by_side.END}\n\nrest\n", encoding="utf-8"
+        f"# A\n\n{page.BEGIN}\n{page.END}\n\nrest\n", encoding="utf-8"
     )
     return lambda *arguments: module.main(list(arguments), tmp_path)
 

@@ -6,6 +6,7 @@ style left behind. Save them with ``RunDir.save_figure`` or ``figure.savefig``.
 
 from rote.viz.accuracies import accuracies
 from rote.viz.bubbles import bubbles
+from rote.viz.comparison import side_by_side
 from rote.viz.corruption import corruption_sweep, test_error, time_to_fit
 from rote.viz.curves import learning_curves
 from rote.viz.dashboard import dashboard
@@ -45,6 +46,7 @@ __all__ = [
     "range_test",
     "representation_film",
     "representation_stills",
+    "side_by_side",
     "spread",
     "test_error",
     "time_to_fit",

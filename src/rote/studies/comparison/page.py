@@ -1,14 +1,14 @@
-"""The comparison with the paper as text: Markdown tables between two markers of a README."""
+"""The comparison with a paper as text: Markdown tables between two markers of a README."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rote.core import InputError
-from rote.studies.claims import Judged
-from rote.studies.comparison import Compared
-from rote.studies.published import FULL_SIZE
-from rote.studies.results import Result
+from rote.studies.comparison.claims import Judged
+from rote.studies.comparison.numbers import Compared
+from rote.studies.comparison.published import FULL_SIZE
+from rote.studies.comparison.results import Result
 from rote.tables import format_table
 
 BEGIN = "<!-- side by side: begin -->"
@@ -23,7 +23,7 @@ QUANTITIES = {
     "norm": "norm",
 }
 RULE = """\
-Written by `python experiments/zhang2017/side_by_side.py` from the files in [results](results).
+Written by `python experiments/{folder}/side_by_side.py` from the files in [results](results).
 Ours are mean ± sample standard deviation (number of seeds); the paper's numbers are one run each,
 as far as is known. The difference is ours less the paper's, in points, with the 95 % prediction
 interval of a single run, t s √(1 + 1/n). By a rule that was fixed beforehand: it *agrees* when that
@@ -36,18 +36,22 @@ has no width. How sure the paper's number is stands behind it."""
 
 
 def section(
-    compared: Sequence[Compared], judged: Sequence[Judged], results: Sequence[Result]
+    folder: str,
+    compared: Sequence[Compared],
+    judged: Sequence[Judged],
+    results: Sequence[Result],
 ) -> str:
     """What stands between the markers.
 
     Args:
+      folder: the name of the experiments' folder.
       compared: from ``comparison.compare``.
       judged: from ``claims.judge_claims``.
       results: the result files, in the order of their numbers.
     """
     numbers = {result.name: str(i) for i, result in enumerate(results, start=1)}
     parts = [
-        RULE,
+        RULE.format(folder=folder),
         "![Ours over the paper's numbers](figures/side_by_side.png)",
         "### Numbers",
         _table([_number_row(item, numbers) for item in compared]),

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,54 +12,6 @@ from rote.storage import read_json, write_json
 
 Row = Mapping[str, Any]
 
-MEASURED = (
-    "labels_right",
-    "residual",
-    "epochs_to_fit",
-    "train_accuracy",
-    "test_accuracy",
-    "train_top_5",
-    "test_top_5",
-    "test_error",
-    "changed_accuracy",
-    "unchanged_accuracy",
-    "peak_changed_clean_accuracy",
-    "changed_learned_epoch",
-    "unchanged_learned_epoch",
-    "changed_forgetting",
-    "unchanged_forgetting",
-    "parameter_norm",
-    "distance_from_init",
-    "gain_validation",
-    "gain_oracle",
-    "norm",
-)
-"""The columns of what a run has reached; one that diverged has reached nothing."""
-COLUMNS = (
-    "model",
-    "random_crop",
-    "augmentation",
-    "weight_decay",
-    "labels",
-    "corruption",
-    "condition",
-    "regularizer",
-    "cause",
-    "dataset",
-    "features",
-    "num_points",
-    "dim",
-    "depth",
-    "target",
-    "num_weights",
-    "l2",
-    "num_train",
-    "seed",
-    "status",
-    "num_params",
-    *MEASURED,
-)
-"""The columns of an experiment's table that a result file keeps."""
 ENVIRONMENT = ("versions", "devices", "mapping", "cpu", "cores", "commit", "started")
 """What it keeps of where the run happened."""
 
@@ -90,12 +42,13 @@ class Result(NamedTuple):
     table: list[dict[str, Any]]
 
 
-def collect(run_dir: RunDir, name: str) -> Result:
+def collect(run_dir: RunDir, name: str, columns: Collection[str]) -> Result:
     """What the comparison needs of a finished run.
 
     Args:
       run_dir: the run directory.
       name: lower-case letters, digits, ``_`` and ``-``.
+      columns: the columns of its table that are kept.
 
     Raises:
       InputError: if the run is not finished, or its summary does not say what is needed.
@@ -136,7 +89,7 @@ def collect(run_dir: RunDir, name: str) -> Result:
         described,
         {key: env[key] for key in ENVIRONMENT if key in env},
         summary["finished"],
-        [{key: row[key] for key in COLUMNS if key in row} for row in summary["table"]],
+        [{key: row[key] for key in row if key in columns} for row in summary["table"]],
     )
 
 
@@ -175,8 +128,13 @@ def save(result: Result, folder: Path) -> Path:
     return path
 
 
-def read_results(folder: Path) -> list[Result]:
+def read_results(folder: Path, measured: Collection[str] = ()) -> list[Result]:
     """The result files of a folder, by name; none if there is no folder.
+
+    Args:
+      folder: where they are.
+      measured: the columns of what a run has reached; one that diverged has reached nothing, and
+        has ``None`` there.
 
     Raises:
       InputError: if one of them is no result file.
@@ -185,12 +143,19 @@ def read_results(folder: Path) -> list[Result]:
     for path in sorted(folder.glob("*.json")):
         content = read_json(path)
         try:
-            results.append(Result(path.stem, **content))
+            result = Result(path.stem, **content)
         except TypeError as error:
             raise InputError(
                 f"{path} is no result file ({error}); make it again with --collect"
             ) from None
+        results.append(result._replace(table=[reached(row, measured) for row in result.table]))
     return results
+
+
+def reached(row: Row, measured: Collection[str]) -> dict[str, Any]:
+    """A row with ``None`` for what was measured, if its run diverged."""
+    diverged = row.get("status") == "diverged"
+    return {key: None if diverged and key in measured else value for key, value in row.items()}
 
 
 VARIANTS = ("l2", "num_train")
@@ -211,7 +176,7 @@ def variants(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def select(result: Result, match: Row) -> list[dict[str, Any]]:
-    """The rows of a result that belong to a setting; what diverged is ``None``.
+    """The rows of a result that belong to a setting.
 
     ``True`` and ``False`` are matched by what is not 0 and what is. A table without a column
     ``model`` is of the one model of its configuration.
@@ -219,7 +184,7 @@ def select(result: Result, match: Row) -> list[dict[str, Any]]:
     models = result.config.get("model")
     only = models[0] if isinstance(models, list) and len(models) == 1 else models
     return [
-        row | dict.fromkeys(row.keys() & set(MEASURED)) if row.get("status") == "diverged" else row
+        row
         for row in result.table
         if all(_matches({"model": only, **row}.get(key), value) for key, value in match.items())
     ]

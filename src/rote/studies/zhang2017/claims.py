@@ -1,45 +1,10 @@
-"""What the paper claims in words, each judged by a test of its own.
-
-A claim is about what networks do, not about a number to the point; so it is judged on any data that
-a result has, a subset or a JPEG copy too, and the table says which.
-"""
+"""What Zhang et al. (2017) claim in words, each with its test."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
-from rote.studies import findings
-from rote.studies.findings import Finding
-from rote.studies.published import MODEL_NAMES, TABLE_1, Table1Row, Tag, setting
-from rote.studies.results import Result, Row
-
-
-class Claim(NamedTuple):
-    """A qualitative claim of the paper, with its test.
-
-    Attributes:
-      where: in the paper.
-      tag: how sure it is that the paper says so.
-      text: the claim.
-      test: how it is judged, in words.
-      experiments: whose tables can show it.
-      judge: from a result file to what was measured and the verdict, or ``None`` where the file
-        says nothing about it.
-    """
-
-    where: str
-    tag: Tag
-    text: str
-    test: str
-    experiments: tuple[str, ...]
-    judge: Callable[[Result], Finding | None]
-
-
-class Judged(NamedTuple):
-    """A claim with a finding of one result file, or with none."""
-
-    claim: Claim
-    finding: Finding
-    result: Result | None = None
+from rote.studies.comparison import Claim, Finding, Result, Row, findings
+from rote.studies.zhang2017 import findings as own
+from rote.studies.zhang2017.published import MODEL_NAMES, TABLE_1, Table1Row, setting
 
 
 def claims() -> list[Claim]:
@@ -76,9 +41,9 @@ def claims() -> list[Claim]:
             "Fig. 1a",
             "verified",
             "true labels are fitted first, random labels last",
-            findings.ORDER_TEST,
+            own.ORDER_TEST,
             ("learning_curves",),
-            findings.order,
+            own.order,
         ),
         *(
             Claim(
@@ -86,9 +51,9 @@ def claims() -> list[Claim]:
                 "second-hand",
                 f"{MODEL_NAMES[model]} takes longer to fit random labels "
                 "(the paper: by a small factor)",
-                findings.SLOWER_TEST,
+                own.SLOWER_TEST,
                 ("corruption_sweep",),
-                findings.slower(model),
+                own.slower(model),
             )
             for model in ("inception_small", "alexnet_small", "mlp_1x512")
         ),
@@ -139,15 +104,15 @@ def claims() -> list[Claim]:
             "for every network the 95 % t interval of the mean gain in test accuracy, by stopping "
             "on a validation split, ends below a point; it does not hold where one is above 0",
             ("early_stopping",),
-            findings.early_stopping,
+            own.early_stopping,
         ),
         Claim(
             "Theorem 1",
             "verified",
             "two layers of 2n + d weights fit any labels on n points",
-            findings.THEOREM_TEST,
+            own.THEOREM_TEST,
             ("expressivity",),
-            findings.theorem,
+            own.theorem,
         ),
         Claim(
             "Section 5",
@@ -155,7 +120,7 @@ def claims() -> list[Claim]:
             "MNIST: the solution with the smaller error has the larger norm",
             "Gabor wavelets have a smaller test error and a larger norm than pixels",
             ("linear_models",),
-            findings.norms,
+            own.norms,
         ),
     ]
 
@@ -221,18 +186,3 @@ def _random_labels(
         "corruption_sweep": {"model": model, "corruption": 1.0},
     }
     return lambda result: findings.over(matches[result.experiment], finding)(result)
-
-
-def judge_claims(made: Sequence[Claim], results: Sequence[Result]) -> list[Judged]:
-    """Every claim with each finding, or as not run. A recalled claim gets no verdict."""
-    judged = []
-    for claim in made:
-        found = []
-        for result in results:
-            finding = claim.judge(result) if result.experiment in claim.experiments else None
-            if finding is not None:
-                if claim.tag == "recalled":
-                    finding = finding._replace(verdict="no verdict")
-                found.append(Judged(claim, finding, result))
-        judged += found or [Judged(claim, Finding("-", "not run"))]
-    return judged

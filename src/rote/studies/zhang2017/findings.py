@@ -1,0 +1,140 @@
+"""What only Zhang et al. (2017) claim, and how it is tested."""
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+
+from rote.studies.comparison import (
+    FEWEST_SEEDS,
+    Finding,
+    Result,
+    Row,
+    is_number,
+    mean_interval,
+    select,
+)
+from rote.studies.comparison.findings import enough, mean_text, near
+
+THEOREM_TEST = (
+    "every network of depth 2 has 2n + d weights and rounds to the label of every one of its n "
+    "points"
+)
+ORDER_TEST = (
+    "for every network and seed, the epochs to fit of true labels are the fewest, those of random "
+    "labels the most"
+)
+SLOWER_TEST = (
+    "paired by seed, the 95 % t interval of the mean logarithm of the epochs at corruption 1 over "
+    "those at 0 is above 0"
+)
+
+
+def early_stopping(result: Result) -> Finding | None:
+    """Whether stopping by a validation split gains anything on CIFAR-10, by network."""
+    gains: dict[str, list[float]] = {}
+    for row in select(result, {}):
+        if is_number(row["gain_validation"]):
+            gains.setdefault(row["model"], []).append(row["gain_validation"])
+    if not gains or all(entry["name"] != "cifar10" for entry in result.data):
+        return None
+    fewest = min(len(values) for values in gains.values())
+    if fewest < FEWEST_SEEDS:
+        return Finding(f"{fewest} seeds", "too few")
+    measured = [f"{model}: {mean_text(values, signed=True)}" for model, values in gains.items()]
+    intervals = [mean_interval(values) for values in gains.values()]
+    # That it does harm is no help either: only the upper ends count.
+    verdict = near(max(low for low, _ in intervals), max(high for _, high in intervals), one=True)
+    return Finding("; ".join(measured), verdict)
+
+
+def norms(result: Result) -> Finding | None:
+    """Error and norm on MNIST, of pixels and of Gabor wavelets."""
+    plain = {"dataset": "mnist", "labels": "true", "l2": False}
+    pixels, gabor = (
+        _largest(select(result, {**plain, "features": features}))
+        for features in ("pixels", "gabor")
+    )
+    if not pixels or not gabor:
+        return None
+    error, norm = (
+        [statistics.fmean(row[column] for row in rows) for rows in (pixels, gabor)]
+        for column in ("test_error", "norm")
+    )
+    holds = error[1] < error[0] and norm[1] > norm[0]
+    measured = (
+        f"error {100 * error[0]:.2f} and {100 * error[1]:.2f} %, norm {norm[0]:.0f} and "
+        f"{norm[1]:.0f} (pixels, Gabor)"
+    )
+    return Finding(measured, "holds" if holds else "does not hold")
+
+
+def _largest(rows: Sequence[Row]) -> list[Row]:
+    """Those with most training images."""
+    most = max((row.get("num_train", 0) for row in rows), default=0)
+    return [row for row in rows if row.get("num_train", 0) == most]
+
+
+def order(result: Result) -> Finding | None:
+    """``ORDER_TEST``; what does not fit comes after all that does."""
+    epochs: dict[tuple[str, int], dict[str, float]] = {}
+    for row in result.table:
+        run = epochs.setdefault((row["model"], row["seed"]), {})
+        run[row["condition"]] = row["epochs_to_fit"] or math.inf
+    full = [run for run in epochs.values() if {"true", "random_labels"} < run.keys()]
+    if not full:
+        return None
+    first, last = (
+        sum(
+            all(sign * run[name] < sign * other for key, other in run.items() if key != name)
+            for run in full
+        )
+        for name, sign in (("true", 1), ("random_labels", -1))
+    )
+    measured = f"true first in {first}, random labels last in {last} of {len(full)}"
+    seeds = min(
+        len([1 for model, _ in epochs if model == name]) for name in {model for model, _ in epochs}
+    )
+    holds = first == last == len(full)
+    return Finding(measured, enough(seeds, "holds" if holds else "does not hold"))
+
+
+def slower(model: str) -> Callable[[Result], Finding | None]:
+    """``SLOWER_TEST``: how many times the epochs of clean labels random ones take."""
+
+    def judged(result: Result) -> Finding | None:
+        clean, random = (
+            {row["seed"]: row["epochs_to_fit"] for row in select(result, {"model": model, **level})}
+            for level in ({"corruption": 0.0}, {"corruption": 1.0})
+        )
+        pairs = [
+            math.log(random[seed] / clean[seed])
+            for seed in clean
+            if clean[seed] and random.get(seed)
+        ]
+        if not clean or not random:
+            return None
+        if len(pairs) < len(clean):  # those that fitted would be the quicker ones
+            measured = f"fitted at both levels: {len(pairs)} of {len(clean)} seeds"
+            return Finding(measured, "no verdict")
+        ratio = f"{math.exp(statistics.fmean(pairs)):.2f}"
+        if len(pairs) < FEWEST_SEEDS:
+            return Finding(f"{ratio} times ({len(pairs)})", "too few")
+        low, high = mean_interval(pairs)
+        measured = f"{ratio} [{math.exp(low):.2f}, {math.exp(high):.2f}] times ({len(pairs)})"
+        return Finding(measured, "holds" if low > 0 else "does not hold")
+
+    return judged
+
+
+def theorem(result: Result) -> Finding | None:
+    """``THEOREM_TEST``."""
+    rows = select(result, {"depth": 2, "target": "classes"})
+    if not rows:
+        return None
+    right = [
+        row["labels_right"] == 1 and row["num_weights"] == 2 * row["num_points"] + row["dim"]
+        for row in rows
+    ]
+    sizes = sorted({row["num_points"] for row in rows})
+    measured = f"{sum(right)} of {len(rows)} networks, n = {sizes[0]:,} to {sizes[-1]:,}"
+    return Finding(measured, "holds" if all(right) else "does not hold")
