@@ -113,7 +113,12 @@ PRESETS = {
 
 def run(config: Config, out: cli.Job) -> None:
     """Trains every row with every seed; leaves a table and figures."""
-    dataset = data.load(config.dataset, num_train=config.num_train, image_size=config.image_size)
+    dataset = data.load(
+        config.dataset,
+        num_train=config.num_train,
+        num_test=config.num_test,
+        image_size=config.image_size,
+    )
     cases = [case for model in config.model for case in rows_of(model, dataset, config)]
     zhang2017.look(config, dataset, cases, out)
     progress = cli.Progress(out, columns={case.label: case.factors for case in cases})

@@ -20,7 +20,8 @@ Command: python experiments/zhang2017/learning_curves.py --preset smoke
 The README beside this file has what each preset measured, and what it cost.
   smoke  digits (in the package), CNN with batch norm, three seeds; half a minute on two cores
   cpu    small Alexnet on 10,000 images of CIFAR-10; some hours
-  cpu_inception  small Inception with and without batch norm on 2,000 images; many hours
+  cpu_inception  small Inception with and without batch norm on 2,000 images, tested on 1,000; many
+                 hours
   cpu_cnn        a smaller CNN on 5,000 images; about half an hour
   paper  CIFAR-10, all 50,000 images, small Inception, learning rate 0.1 times 0.95 per epoch.
          Wants an accelerator; not run yet.
@@ -73,6 +74,7 @@ PRESETS = {
         dataset="cifar10",
         model=("inception_small", "inception_small_no_bn"),
         num_train=2_000,
+        num_test=1_000,
         learning_rate=(0.02,),
         learning_rate_decay=1.0,
         max_epochs=150,

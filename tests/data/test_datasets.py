@@ -94,6 +94,20 @@ def test_a_subset_of_corrupted_labels_is_balanced_over_the_clean_ones(digits):
     assert np.array_equal(part.images, data.subset(digits, 100, seed=0).train.images)
 
 
+def test_a_part_of_the_test_split(digits):
+    part = data.subset(digits, num_test=50, seed=3)
+    assert part.train is digits.train
+    assert np.bincount(part.test.labels).tolist() == [5] * 10
+    assert part.provenance[-1] == {"operation": "test_subset", "num_test": 50, "seed": 3}
+    both = data.load("digits", num_train=100, num_test=50, subset_seed=3)
+    np.testing.assert_array_equal(both.test.images, part.test.images)
+    np.testing.assert_array_equal(
+        both.train.images, data.load("digits", num_train=100, subset_seed=3).train.images
+    )
+    with pytest.raises(InputError, match=r"num_test 361: expected 10 .* to 360 for 'digits'"):
+        data.subset(digits, num_test=361, seed=0)
+
+
 @pytest.mark.parametrize("num_train", [0, 9, 1438])
 def test_impossible_subsets(num_train):
     with pytest.raises(InputError, match=rf"num_train {num_train}: expected 10 .* to 1437"):

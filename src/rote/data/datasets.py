@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from importlib import resources
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ def load(
     name: str,
     *,
     num_train: int | None = None,
+    num_test: int | None = None,
     subset_seed: int = 0,
     image_size: int | None = None,
     data_dir: str | os.PathLike[str] | None = None,
@@ -35,7 +37,8 @@ def load(
     Args:
       name: ``"digits"``, or TFDS's ``"NAME"`` or ``"NAME/CONFIG"``.
       num_train: the size of a class-balanced part of the training split; by default all of it.
-      subset_seed: which part that is.
+      num_test: likewise of the test split.
+      subset_seed: which parts these are.
       image_size: brings the images of a TFDS set to this height and width, in pixels: scaled
         (bicubic) until the shorter side has it, the longer one cut on both ends. Needed for sets
         whose images differ in size, such as ``"imagenet2012"``.
@@ -46,8 +49,8 @@ def load(
       The data set, its images uint8 ``[N, H, W, C]``.
 
     Raises:
-      InputError: if the name is unknown, the data are missing or unreadable, or ``num_train`` is
-        not possible. The message says what to do.
+      InputError: if the name is unknown, the data are missing or unreadable, or ``num_train``
+        or ``num_test`` is not possible. The message says what to do.
 
     >>> load("digits").train.images.shape
     (1437, 8, 8, 1)
@@ -60,51 +63,64 @@ def load(
         dataset = _digits()
     else:
         dataset = tfds.load(name, data_dir=data_dir, download=download, image_size=image_size)
-    return dataset if num_train is None else subset(dataset, num_train, seed=subset_seed)
+    return subset(dataset, num_train, num_test, seed=subset_seed)
 
 
-def subset(dataset: Dataset, num_train: int, *, seed: int) -> Dataset:
-    """A random part of the training split, balanced over the clean classes.
+def subset(
+    dataset: Dataset, num_train: int | None = None, num_test: int | None = None, *, seed: int
+) -> Dataset:
+    """A random part of the training split, or the test split, balanced over the clean classes.
 
     Class counts differ by at most one, as long as every class has enough examples. Under one seed a
     smaller part lies within every larger one. The examples keep their order.
 
     Args:
       dataset: any data set.
-      num_train: how many training examples to keep, from the number of classes to all of them.
+      num_train: how many training examples to keep, from the number of classes to all of them; by
+        default all.
+      num_test: likewise of the test examples.
       seed: an integer >= 0.
 
     Returns:
-      The data set with the smaller training split; the test split is the same object.
+      The data set with the smaller splits; a split of which nothing is left out is the same object.
 
     Raises:
-      InputError: if ``num_train`` is out of range.
+      InputError: if a number is out of range.
 
     >>> np.bincount(subset(load("digits"), 50, seed=0).train.labels).tolist()
     [5, 5, 5, 5, 5, 5, 5, 5, 5, 5]
     """
-    available = len(dataset.train.labels)
-    if not dataset.num_classes <= num_train <= available:
-        raise InputError(
-            f"num_train {num_train}: expected {dataset.num_classes} (one per class) to {available} "
-            f"for {dataset.name!r}"
-        )
-    order = generator(seed, "subset").permutation(available)
-    labels = dataset.train.clean_labels[order]
-    # The first of every class, then the second of every class, and so on.
-    round_of = np.empty(available, np.int64)
-    for label in range(dataset.num_classes):
-        members = np.flatnonzero(labels == label)
+    for split, operation, count in (
+        ("train", "subset", num_train),
+        ("test", "test_subset", num_test),
+    ):
+        if count is None:
+            continue
+        whole: Split = getattr(dataset, split)
+        available = len(whole.labels)
+        if not dataset.num_classes <= count <= available:
+            raise InputError(
+                f"num_{split} {count}: expected {dataset.num_classes} (one per class) to "
+                f"{available} for {dataset.name!r}"
+            )
+        kept = _balanced(whole.clean_labels, dataset.num_classes, count, generator(seed, operation))
+        made = {"operation": operation, f"num_{split}": int(count), "seed": int(seed)}
+        part: dict[str, Any] = {split: Split(*(array[kept] for array in whole))}
+        provenance = (*dataset.provenance, made)
+        dataset = dataclasses.replace(dataset, provenance=provenance, **part)
+    return dataset
+
+
+def _balanced(
+    labels: np.ndarray, num_classes: int, count: int, random: np.random.Generator
+) -> np.ndarray:
+    """Which examples to keep, in their order: the first of every class, then the second, ..."""
+    order = random.permutation(len(labels))
+    round_of = np.empty(len(labels), np.int64)
+    for label in range(num_classes):
+        members = np.flatnonzero(labels[order] == label)
         round_of[members] = np.arange(len(members))
-    kept = np.sort(order[np.argsort(round_of, kind="stable")[:num_train]])
-    return dataclasses.replace(
-        dataset,
-        train=Split(*(array[kept] for array in dataset.train)),
-        provenance=(
-            *dataset.provenance,
-            {"operation": "subset", "num_train": int(num_train), "seed": int(seed)},
-        ),
-    )
+    return np.sort(order[np.argsort(round_of, kind="stable")[:count]])
 
 
 def _digits() -> Dataset:

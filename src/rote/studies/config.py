@@ -27,6 +27,8 @@ class TrainConfig:
     """Update rule; momentum is heavy ball with 0.9."""
     num_train: int | None = None
     """Train on a class-balanced subset of this many examples; None: on all."""
+    num_test: int | None = None
+    """Test on a class-balanced subset of this many examples; None: on all."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """One run per seed, of initialization, data order and (without --label-seed) the labels."""
     label_seed: int | None = None

@@ -46,7 +46,7 @@ class Case(NamedTuple):
 
 def load(config: TrainConfig) -> Dataset:
     """The data set of a configuration, with its clean labels."""
-    return data.load(config.dataset, num_train=config.num_train)
+    return data.load(config.dataset, num_train=config.num_train, num_test=config.num_test)
 
 
 def expand(
