@@ -27,7 +27,7 @@ Command: python experiments/foundations/residual.py --preset smoke
   smoke  digits (in the package), gradients at depths 8, 14 and 20, training at depth 8; half a
          minute on two cores
   cpu    200 of CIFAR-10, scaled to 16x16; gradients and training at five depths to 56, two seeds;
-         half an hour on two cores
+         half an hour on one core
 
 Left out for two cores: images of 32x32, augmentation, weight decay, more than a few hundred images.
 Not the source's: Adam at one rate for all nets, because SGD asks for another rate with every net
