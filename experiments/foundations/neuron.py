@@ -63,7 +63,7 @@ class Config:
     """Of the four steps."""
     xor_seeds: tuple[int, ...] = tuple(range(10))
     """Starts of the net that learns XOR."""
-    widths: tuple[int, ...] = (1, 4, 16, 64)
+    widths: tuple[int, ...] = (1, 4, 16)
     """Hidden units per layer of the sweep."""
     depths: tuple[int, ...] = (1, 3)
     """Hidden layers of the sweep."""

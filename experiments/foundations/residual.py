@@ -24,7 +24,7 @@ with depth. The README beside this file has what came out.
   fitted    every label of the training set right after an epoch, in eval mode
 
 Command: python experiments/foundations/residual.py --preset smoke
-  smoke  digits (in the package), gradients at depths 8, 14 and 20, training at depth 8; half a
+  smoke  digits (in the package), gradients at depths 8 and 20, training at depth 8; half a
          minute on two cores
   cpu    200 of CIFAR-10, scaled to 16x16; gradients and training at five depths to 56, two seeds;
          half an hour on one core
@@ -93,7 +93,7 @@ class Config:
     gradient_nets: tuple[str, ...] = ("plain_no_bn", "plain", "residual_no_bn", "residual")
     """Whose gradients are measured: plain, residual, residual_projection, plain_no_bn,
     residual_no_bn."""
-    gradient_depths: tuple[int, ...] = (8, 14, 20)
+    gradient_depths: tuple[int, ...] = (8, 20)
     """At which depths, 6 n + 2."""
     nets: tuple[str, ...] = ("plain", "residual")
     """Which nets are trained."""
