@@ -55,7 +55,7 @@ from rote.combinators import serial
 from rote.core import Dataset, unknown_name
 from rote.studies import zhang2017
 from rote.studies.config import check_list, check_positive
-from rote.studies.foundations import best_rate
+from rote.studies.foundations import best_rate, ending
 from rote.studies.split import part_to_train_on
 from rote.tables import Column
 from rote.train import Result, cross_entropy, make_forward
@@ -73,6 +73,7 @@ class Net(NamedTuple):
     batch_size: int
 
 
+ACCURACIES = ("train_accuracy", "held_out_accuracy", "test_accuracy")
 _standard_normal = jax.nn.initializers.normal(1.0)
 NETS = {
     "course": Net((16, 16), jax.nn.sigmoid, layers.uniform_kaiming, True, optim.sgd, None, 10),
@@ -150,7 +151,7 @@ def run(config: Config, out: cli.Job) -> None:
     progress = cli.Progress(out, columns=factors)
     trained = fit_groups(groups, on_event=progress, execution=out.execution)
     compared = [
-        {**factors[result.label], "step": result.history[-1]["step"], **ending(result)}
+        {**factors[result.label], "step": result.history[-1]["step"], **ending(result, ACCURACIES)}
         for group in trained[len(config.nets) :]
         for result in group
     ]
@@ -164,7 +165,7 @@ def run(config: Config, out: cli.Job) -> None:
             row = {
                 **factors[result.run.label],
                 "num_params": sum(np.size(leaf) for leaf in jax.tree.leaves(result.params)),
-                **ending(result),
+                **ending(result, ACCURACIES),
                 **dict.fromkeys(("sure_right", "sure_wrong", "sure_noise")),
             }
             table.append(row)
@@ -227,15 +228,6 @@ def run(config: Config, out: cli.Job) -> None:
         compared=compared,
         data=zhang2017.describe_data(dataset),
     )
-
-
-def ending(result: Result) -> dict[str, float | None]:
-    """The last accuracies of a training; ``None`` for one that diverged."""
-    names = ("train_accuracy", "held_out_accuracy", "test_accuracy")
-    last = result.history[-1]
-    return {
-        name: None if result.status == "diverged" else last[name] for name in names if name in last
-    }
 
 
 def build(name: str, num_classes: int) -> Model:

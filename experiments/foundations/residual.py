@@ -65,6 +65,7 @@ from rote import (
 from rote.core import Params, unknown_name
 from rote.studies import zhang2017
 from rote.studies.config import check_list, check_positive
+from rote.studies.foundations import ending
 from rote.tables import Column
 from rote.train import cross_entropy, make_forward
 
@@ -309,14 +310,12 @@ def train(
     table, curves = [], []
     for result in itertools.chain.from_iterable(trained):
         each = factors[result.label]
-        last, fitted = result.history[-1], result.time_to()
-        ended = result.status != "diverged"
+        fitted = result.time_to()
         table.append(
             {
                 **each,
                 "epochs_to_fit": None if fitted is None else fitted[0],
-                "train_accuracy": last["train_accuracy"] if ended else None,
-                "test_accuracy": last["test_accuracy"] if ended else None,
+                **ending(result, ("train_accuracy", "test_accuracy")),
             }
         )
         panel = f"{each['labels']} labels, {each['depth']} layers"

@@ -69,7 +69,7 @@ from rote import (
 from rote.core import Params, State, count_params, unknown_name
 from rote.studies import catalog, zhang2017
 from rote.studies.config import check_list, check_positive
-from rote.studies.foundations import averaged
+from rote.studies.foundations import averaged, ending
 from rote.tables import Column
 from rote.train import Result, cross_entropy, make_forward
 
@@ -293,9 +293,7 @@ def shape_group(config: Config, name: str, dataset: Dataset) -> Group:
 def shape_of(result: Result) -> dict[str, Any]:
     """How straight a run's curves are, and how quickly they rise; ``None`` where it did not fit."""
     last = result.history[-1]
-    row: dict[str, Any] = dict.fromkeys(ACCURACIES)
-    if result.status != "diverged":
-        row |= {name: last[name] for name in ACCURACIES}
+    row: dict[str, Any] = ending(result, ACCURACIES)
     fitted = result.status == "fitted"
     row["epochs_to_fit"] = last["epoch"] if fitted else None
     steps = np.array([each["step"] for each in result.history])
@@ -373,15 +371,13 @@ def minima_group(config: Config, width: int, dataset: Dataset) -> Group:
 
 def minimum_of(model: Model, result: Result, dataset: Dataset) -> dict[str, Any]:
     """Where a training ended: losses, accuracies, and what is left of the gradient."""
-    last = result.history[-1]
     names = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
     before, after = (
         gradient_norm(model, point.params, point.state, dataset)
         for point in (result.initial, result.final)
     )
-    ended = result.status != "diverged"
     return {
-        **{name: last[name] if ended else None for name in names},
+        **ending(result, names),
         "num_params": count_params(result.params),
         "gradient": after / before,
     }
