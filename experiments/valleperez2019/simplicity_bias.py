@@ -38,11 +38,12 @@ distributions of the same variance. Bits are 0 and 1. The paper has 10^10 sample
 the rank plot and 10^7 of the others, and 10^8 in the plot of complexity. How a and b were chosen is
 open, too; here they are fitted to the largest probabilities, and judged on another seed.
 
-Every chunk of samples has its own key; what was counted is saved about once a minute, and a run
-that is killed goes on from there to the same numbers.
+Every chunk of samples has its own key, the same in every setting. What was counted is saved about
+once a minute, and a run that is killed goes on from there to the same numbers.
 """
 
 import dataclasses
+import functools
 import itertools
 import math
 import sys
@@ -52,6 +53,7 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from rote import cli, measure, models, tables, viz
 from rote.core import InputError, Model
@@ -121,8 +123,8 @@ class Config:
             check_positive("weight_scale", scale)
         if not 0 <= self.bias_scale < math.inf:
             raise InputError(f"bias_scale: {self.bias_scale}; expected 0 or a positive number")
-        settings = settings_of(self)
-        if len(set(settings)) < len(settings):
+        names = [setting.name for setting in settings_of(self)]
+        if len(set(names)) < len(names):
             raise InputError("other_*: a value that is tried already; give different ones")
 
 
@@ -140,7 +142,7 @@ class Setting(NamedTuple):
     kind: str
     depth: int | None = None
     weight_scale: float | None = None
-    distribution: str | None = None
+    distribution: Distribution | None = None
 
     @property
     def name(self) -> str:
@@ -242,7 +244,9 @@ def plotted(
         )
     ]
     lines = {name: bias.upper_line(spectrum) for name, spectrum in pooled.items()}
-    return dots, {name: tuple(line) for name, line in lines.items() if line is not None}
+    return dots, {
+        name: (line.slope, line.offset) for name, line in lines.items() if line is not None
+    }
 
 
 def measured(
@@ -258,9 +262,9 @@ def measured(
         lines = [bias.upper_line(spectrum) for spectrum in spectra]
         rows = []
         for i, each in enumerate(samples):
-            line, following = lines[i], spectra[(i + 1) % len(spectra)]
-            # With one seed there are no other samples to judge the line on.
-            judged = line is not None and len(spectra) > 1
+            line, above = lines[i], None
+            if line is not None and len(spectra) > 1:
+                above = bias.share_above(line, spectra[(i + 1) % len(spectra)])
             rows.append(
                 {
                     "setting": setting.name,
@@ -275,7 +279,7 @@ def measured(
                     "mean_complexity": each.mean_complexity(),
                     "bound_slope": None if line is None else line.slope,
                     "bound_offset": None if line is None else line.offset,
-                    "above_bound": bias.share_above(line, following) if judged else None,
+                    "above_bound": above,
                     "seconds": seconds[i],
                 }
             )
@@ -311,7 +315,8 @@ class Samples:
     def chunk(self, index: int) -> jax.Array:
         """Packed bits ``[S, bytes]`` of one chunk, under way on the device; the last is shorter."""
         key = jax.random.fold_in(jax.random.key(self.seed), index)
-        return self._draw(key)[: self.number - index * self._at_once]
+        left = self.number - index * self._at_once
+        return self._draw(key) if left >= self._at_once else self._draw(key)[:left]
 
     def mean_complexity(self) -> float:
         """Mean complexity of the first samples, each as often as it occurs."""
@@ -354,10 +359,12 @@ def counted(samples: Samples, out: cli.Job) -> tuple[bias.Tally, float]:
     following = samples.chunk(done)
     for index in range(done, samples.num_chunks):
         # The device draws the next chunk while the host counts this one.
-        chunk, following = following, samples.chunk(min(index + 1, samples.num_chunks - 1))
+        chunk, last = following, index + 1 == samples.num_chunks
+        if not last:
+            following = samples.chunk(index + 1)
         counter.add(np.asarray(chunk))
         now = time.perf_counter()
-        if now - saved > pause and index + 1 < samples.num_chunks:
+        if now - saved > pause and not last:
             save(index + 1)
             saved = time.perf_counter()
             pause = max(SAVE_SECONDS, (saved - now) / SAVING_SHARE)
@@ -371,6 +378,7 @@ def constant_share(tally: bias.Tally, num_inputs: int) -> float:
     return float(tally.counts[constant].sum() / tally.num_samples)
 
 
+@functools.cache
 def drawer(config: Config, setting: Setting, number: int) -> Callable[[jax.Array], jax.Array]:
     """From a key to so many random functions ``[number, bytes]``, over all devices."""
     num_inputs = 2**config.num_bits
@@ -379,18 +387,20 @@ def drawer(config: Config, setting: Setting, number: int) -> Callable[[jax.Array
     net = network(config, setting)
     inputs = np.array(list(itertools.product((0, 1), repeat=config.num_bits)), np.float32)
     devices = jax.devices()[: math.gcd(number, jax.device_count())]
-    spread = jax.NamedSharding(jax.make_mesh((len(devices),), ("s",), devices=devices), jax.P("s"))
+    spread = NamedSharding(Mesh(np.array(devices), ("samples",)), PartitionSpec("samples"))
     draw = jax.jit(lambda keys: measure.random_functions(net, inputs, keys))
     return lambda key: draw(jax.device_put(jax.random.split(key, number), spread))
 
 
 def network(config: Config, setting: Setting) -> Model:
     """The net whose parameters are drawn."""
-    assert setting.depth is not None and setting.weight_scale is not None
+    assert setting.depth and setting.weight_scale and setting.distribution
     weights = jax.nn.initializers.variance_scaling(
         setting.weight_scale**2, "fan_in", setting.distribution
     )
-    biases = uniform if setting.distribution == "uniform" else jax.nn.initializers.normal
+    biases: Callable[[float], Initializer] = (
+        uniform if setting.distribution == "uniform" else jax.nn.initializers.normal
+    )
     return models.mlp(
         (config.width,) * setting.depth,
         num_classes=1,
