@@ -1,6 +1,8 @@
 """Counting functions, and how frequency goes with complexity."""
 
 import collections
+import importlib.util
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,3 +122,11 @@ def test_claims_hold_and_what_would_contradict_them():
     assert verdicts(result(bound_slope=[0.1, 0.1, 0.1, -0.1]))[2] == "does not hold"
     assert verdicts(result(mean_complexity=[160, 161, 162, 161]))[3] == "inconclusive"
     assert verdicts(result(mean_complexity=[170, 171, 172, 171]))[3] == "does not hold"
+
+
+def test_the_readme_is_what_the_result_files_give(capsys):
+    path = Path(__file__).resolve().parents[2] / "experiments/valleperez2019/side_by_side.py"
+    spec = importlib.util.spec_from_file_location("side_by_side", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.main(["--check"]) == 0, capsys.readouterr().err

@@ -44,10 +44,10 @@ def probability_rank(
         f"Zipf's law over all 2^{num_inputs} functions, 1 / (rank ln 2^{num_inputs})"
     )
     figure, (ax,) = new_figure(1 if curves else 0, caption, title)
-    for (name, (rank, probability)), color in zip(
-        curves.items(), colors_for(curves).values(), strict=True
-    ):
-        ax.plot(rank, probability, color=color, linewidth=1.8, label=name)
+    colors = colors_for(curves)
+    for i, (name, (rank, probability)) in enumerate(curves.items()):
+        style = "-" if i < len(PALETTE) else "-."  # the colors begin again
+        ax.plot(rank, probability, style, color=colors[name], linewidth=1.8, label=name)
     farthest = max(float(rank[-1]) for rank, _ in curves.values())
     zipf = np.array([1.0, farthest])
     ax.plot(zipf, 1 / (zipf * num_inputs * np.log(2)), "--", color=GRAY, linewidth=1)
