@@ -89,6 +89,8 @@ def result(**columns):
     base = {
         "setting": "net",
         "kind": "net",
+        "num_samples": 100_000,
+        "most_frequent": 0.4,
         "decades": 4.0,
         "rank_correlation": -0.5,
         "mean_complexity": 60.0,
@@ -115,6 +117,8 @@ def test_claims_hold_and_what_would_contradict_them():
     assert verdicts(result()) == ["holds"] * 4 + ["no verdict"]  # the last is only recalled
     assert verdicts(result(decades=[4, 4, 4, 2.9]))[0] == "does not hold"
     assert verdicts(result(decades=[4, 4, 4, None]))[0] == "too few"
+    seldom = result(decades=[1, 1, 1, 1], most_frequent=[0.4, 0.4, 0.4, 0.09])
+    assert verdicts(seldom)[0] == "too few"  # 9,000 finds span less than three decades down to ten
     assert verdicts(result(rank_correlation=[0.5, 0.4, 0.5, 0.6]))[1] == "does not hold"
     assert verdicts(result(rank_correlation=[-0.5, 0.4, -0.5, 0.6]))[1] == "inconclusive"
     assert verdicts(result(rank_correlation=[-0.5, -0.5, None, None]))[1] == "too few"
