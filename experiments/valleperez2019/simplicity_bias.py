@@ -238,12 +238,12 @@ def plotted(
         {
             "setting": name,
             "complexity": complexity,
-            "probability": count / spectrum.num_samples,
+            "probability": finds / spectrum.num_samples,
             "functions": number,
         }
         for name, spectrum in pooled.items()
-        for complexity, count, number in zip(
-            spectrum.complexity, spectrum.count, spectrum.number, strict=True
+        for complexity, finds, number in zip(
+            spectrum.complexity, spectrum.finds, spectrum.number, strict=True
         )
     ]
     lines = {name: bias.upper_line(spectrum) for name, spectrum in pooled.items()}
@@ -289,8 +289,9 @@ def measured(
         spectrum = bias.spectrum_of(bias.merge(tallies), num_inputs)
         kept = {"rows": rows, "spectrum": [np.asarray(value).tolist() for value in spectrum]}
         out.keep(setting.name, kept)
-    *columns, once, num_samples = kept["spectrum"]
-    return kept["rows"], bias.Spectrum(*map(np.array, columns), once, num_samples)
+    complexity, finds, number, once, num_samples = kept["spectrum"]
+    columns = np.array(complexity), np.array(finds), np.array(number)
+    return kept["rows"], bias.Spectrum(*columns, once, num_samples)
 
 
 class Samples:

@@ -53,7 +53,7 @@ def test_a_spectrum_by_hand():
     found = bias.spectrum_of(
         bias.count(bias.as_words(np.packbits(samples, axis=1))), num_inputs=128
     )
-    rows = np.stack([found.complexity, found.count, found.number], axis=1)
+    rows = np.stack([found.complexity, found.finds, found.number], axis=1)
     assert rows.tolist() == [[7, 5, 2], [17.5, 3, 1]]
     assert (found.once, found.num_samples, found.num_functions) == (1, 14, 4)
     rank, probability = bias.ranks(found)

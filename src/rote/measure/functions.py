@@ -2,11 +2,12 @@
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from rote.core import InputError, Key, Model
 
 
-def random_functions(model: Model, inputs: jax.Array, keys: Key) -> jax.Array:
+def random_functions(model: Model, inputs: ArrayLike, keys: Key) -> jax.Array:
     r"""The signs of a net's output on every input, one net for each key.
 
     .. math:: f_\theta(x) = [\, \mathrm{net}_\theta(x) > 0 \,], \quad \theta \sim \text{init}

@@ -111,7 +111,7 @@ def probability_and_complexity(
             ax.plot(ends, 2.0 ** (-a * ends + b), color=PALETTE[1], linewidth=1.8)
         ax.plot(ends, 2.0**-ends, ":", color=GRAY, linewidth=1)
         ax.set_yscale("log")
-        ax.set_xlim(ends)
+        ax.set_xlim(ends[0], ends[-1])
         ax.set_ylim(probability.min() / 2, 1)
         ax.set_title(name, fontsize=9, loc="left")
         label_axes(ax, "Lempel-Ziv complexity K(f)", "probability P(f)")

@@ -16,21 +16,21 @@ STRINGS_AT_ONCE = 8192
 
 
 class Spectrum(NamedTuple):
-    """How many functions have each complexity and each count; all that the figures need.
+    """How many functions have each complexity and each number of finds; all that the figures need.
 
     Functions that were found once are only counted: their frequency says nothing of their
     probability, and the paper drops them too.
 
     Attributes:
       complexity: ``[m]``, of Lempel and Ziv.
-      count: ``[m]``, how often such a function was found, 2 or more.
+      finds: ``[m]``, how often such a function was found, 2 or more.
       number: ``[m]``, how many such functions there are.
       once: how many functions were found once.
       num_samples: how many samples there were.
     """
 
     complexity: np.ndarray
-    count: np.ndarray
+    finds: np.ndarray
     number: np.ndarray
     once: int
     num_samples: int
@@ -42,9 +42,10 @@ class Spectrum(NamedTuple):
 
     def often(self) -> "Spectrum":
         """That of the functions found at least ``FOUND_OFTEN`` times, over the same samples."""
-        mine = self.count >= FOUND_OFTEN
-        columns = (column[mine] for column in (self.complexity, self.count, self.number))
-        return Spectrum(*columns, 0, self.num_samples)
+        mine = self.finds >= FOUND_OFTEN
+        return Spectrum(
+            self.complexity[mine], self.finds[mine], self.number[mine], 0, self.num_samples
+        )
 
 
 class Line(NamedTuple):
@@ -86,7 +87,7 @@ def ranks(spectrum: Spectrum) -> tuple[np.ndarray, np.ndarray]:
     Returns:
       ``(rank, probability)``, the points of the rank plot.
     """
-    counts = np.append(spectrum.count, 1) if spectrum.once else spectrum.count
+    counts = np.append(spectrum.finds, 1) if spectrum.once else spectrum.finds
     numbers = np.append(spectrum.number, spectrum.once) if spectrum.once else spectrum.number
     levels, where = np.unique(counts, return_inverse=True)
     many = np.bincount(where, weights=numbers).astype(int)[::-1]
@@ -104,7 +105,7 @@ def rank_correlation(spectrum: Spectrum) -> float | None:
     if len(spectrum.number) == 0:
         return None
     weights = spectrum.number / spectrum.number.sum()
-    x, y = (_mean_ranks(values, weights) for values in (spectrum.complexity, spectrum.count))
+    x, y = (_mean_ranks(values, weights) for values in (spectrum.complexity, spectrum.finds))
     x, y = x - weights @ x, y - weights @ y
     spread = math.sqrt((weights @ x**2) * (weights @ y**2))
     return float(weights @ (x * y) / spread) if spread > 1e-12 else None
@@ -119,8 +120,8 @@ def _mean_ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def decades(spectrum: Spectrum) -> float | None:
     """Powers of ten between the largest and the smallest frequency, of functions found often."""
-    count = spectrum.often().count
-    return float(np.log10(count.max() / count.min())) if len(count) else None
+    finds = spectrum.often().finds
+    return float(np.log10(finds.max() / finds.min())) if len(finds) else None
 
 
 def upper_line(spectrum: Spectrum) -> Line | None:
@@ -138,7 +139,7 @@ def upper_line(spectrum: Spectrum) -> Line | None:
     if len(levels) < 2:
         return None
     largest = np.log2(
-        [often.count[often.complexity == level].max() / often.num_samples for level in levels]
+        [often.finds[often.complexity == level].max() / often.num_samples for level in levels]
     )
     slope = -float(np.polyfit(levels, largest, 1)[0])
     return Line(slope, float(np.max(largest + slope * levels)))
@@ -153,8 +154,8 @@ def share_above(line: Line, spectrum: Spectrum, bits: float = 1.0) -> float | No
       bits: what the error of a frequency may be; 1 is a factor of two.
     """
     often = spectrum.often()
-    if not len(often.count):
+    if not len(often.finds):
         return None
-    log2 = np.log2(often.count / often.num_samples)
+    log2 = np.log2(often.finds / often.num_samples)
     above = log2 > line.offset - line.slope * often.complexity + bits
     return float(often.number[above].sum() / often.number.sum())
