@@ -16,6 +16,7 @@ from rote.measure.curvature import (
 from rote.measure.curves import linear_r2, rise_time, time_to_share
 from rote.measure.examples import forgetting_counts, learned_epochs
 from rote.measure.filters import DerivativeMatch, cosines, derivative_filter, match_derivatives
+from rote.measure.functions import random_functions
 from rote.measure.gradient import fall_along, gradient_noise
 from rote.measure.landscape import AlongGradient, along_gradient
 from rote.measure.layers import dead_units, layer_outputs, saturation
@@ -55,6 +56,7 @@ __all__ = [
     "linear_r2",
     "loss_sensitivity",
     "match_derivatives",
+    "random_functions",
     "range_test",
     "rise_time",
     "saturation",

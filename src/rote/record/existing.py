@@ -69,7 +69,8 @@ def is_used(folder: Path) -> bool:
 def has_checkpoint(folder: Path) -> bool:
     """Whether there is something to continue from."""
     ended = (folder / "checkpoints").glob("**/ended/*.npz")
-    return bool(_steps(folder)) or any(ended) or any(parts(folder).glob("*.json"))
+    kept = (file for end in ("json", "npz") for file in parts(folder).glob(f"*.{end}"))
+    return bool(_steps(folder)) or any(ended) or any(kept)
 
 
 def parts(folder: Path) -> Path:

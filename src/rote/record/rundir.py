@@ -29,7 +29,7 @@ from rote.core import InputError, Params, State
 from rote.record import existing, trainings
 from rote.record.environment import environment, now
 from rote.record.metrics import line_of, merge_rows, read_rows, write_rows
-from rote.storage import atomic, load_arrays, read_json, write_json
+from rote.storage import Tree, atomic, load_arrays, read_json, save_arrays, write_json
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
@@ -221,6 +221,25 @@ class RunDir:
         """The results of the parts that an earlier call has computed, by name."""
         files = sorted(existing.parts(self.folder).glob("*.json"))
         return {file.stem: read_json(file)["result"] for file in files}
+
+    def keep_arrays(self, part: str, tree: Tree) -> None:
+        """Keeps arrays of one part of a run, in place of those that it kept before.
+
+        Args:
+          part: names the part.
+          tree: nested dicts of arrays.
+        """
+        if self.writes:
+            save_arrays(existing.parts(self.folder) / f"{part}.npz", tree)
+
+    def kept_arrays(self, part: str) -> dict[str, Any] | None:
+        """What ``keep_arrays`` kept of a part last, or ``None``.
+
+        Raises:
+          InputError: if the file is damaged.
+        """
+        file = existing.parts(self.folder) / f"{part}.npz"
+        return load_arrays(file) if file.is_file() else None
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows of ``metrics.jsonl``, without a last line that was cut off in writing.

@@ -1,6 +1,6 @@
 """Files that are whole or absent: strict JSON, trees of arrays, and named tensors."""
 
-from rote.storage.arrays import flatten_tree, load_arrays, save_arrays, unflatten_tree
+from rote.storage.arrays import Tree, flatten_tree, load_arrays, save_arrays, unflatten_tree
 from rote.storage.files import (
     atomic,
     canonical,
@@ -13,6 +13,7 @@ from rote.storage.files import (
 from rote.storage.tensors import load_tensors, save_tensors
 
 __all__ = [
+    "Tree",
     "atomic",
     "canonical",
     "config_hash",

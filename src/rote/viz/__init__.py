@@ -21,6 +21,7 @@ from rote.viz.lines import lines
 from rote.viz.range_test import range_test
 from rote.viz.regions import Plane, decision_regions
 from rote.viz.representation import Frame, representation_film, representation_stills
+from rote.viz.simplicity import probability_and_complexity, probability_rank
 from rote.viz.spread import spread
 
 __all__ = [
@@ -43,6 +44,8 @@ __all__ = [
     "learning_order",
     "lines",
     "norm_and_error",
+    "probability_and_complexity",
+    "probability_rank",
     "range_test",
     "representation_film",
     "representation_stills",
