@@ -23,7 +23,7 @@ class Paper(NamedTuple):
 
     Attributes:
       name: authors and year.
-      published: its numbers.
+      published: its numbers; none, where it prints none.
       claims: what it says in words.
       columns: the columns of the experiments' tables that a result file keeps, beside ``measured``.
       measured: those of what a run has reached; one that diverged has reached nothing.
@@ -85,6 +85,8 @@ def run(
 def _write(paper: Paper, folder: Path, text: str, rows: Sequence[Mapping[str, Any]]) -> int:
     with atomic(folder / "README.md") as file:
         file.write(text.encode())
+    if not rows:
+        return 0
     figure = viz.side_by_side(rows, title=f"{paper.name}, side by side")
     with atomic(folder / "figures" / "side_by_side.png") as file:
         figure.savefig(file, format="png", dpi=150)

@@ -22,8 +22,9 @@ QUANTITIES = {
     "test_top_5": "top-5 test accuracy, %",
     "norm": "norm",
 }
+WRITTEN = """\
+Written by `python experiments/{folder}/side_by_side.py` from the files in [results](results)."""
 RULE = """\
-Written by `python experiments/{folder}/side_by_side.py` from the files in [results](results).
 Ours are mean ± sample standard deviation (number of seeds); the paper's numbers are one run each,
 as far as is known. The difference is ours less the paper's, in points, with the 95 % prediction
 interval of a single run, t s √(1 + 1/n). By a rule that was fixed beforehand: it *agrees* when that
@@ -45,16 +46,20 @@ def section(
 
     Args:
       folder: the name of the experiments' folder.
-      compared: from ``comparison.compare``.
+      compared: from ``comparison.compare``; of a paper without numbers, none.
       judged: from ``claims.judge_claims``.
       results: the result files, in the order of their numbers.
     """
     numbers = {result.name: str(i) for i, result in enumerate(results, start=1)}
-    parts = [
-        RULE.format(folder=folder),
-        "![Ours over the paper's numbers](figures/side_by_side.png)",
-        "### Numbers",
-        _table([_number_row(item, numbers) for item in compared]),
+    parts = [WRITTEN.format(folder=folder)]
+    if compared:
+        parts[0] += f"\n{RULE}"
+        parts += [
+            "![Ours over the paper's numbers](figures/side_by_side.png)",
+            "### Numbers",
+            _table([_number_row(item, numbers) for item in compared]),
+        ]
+    parts += [
         "### Claims in words",
         "Judged on the data that there are, by the test above each table, each claim for itself: "
         "of twenty effects that are not there, one is to be expected to show.",
