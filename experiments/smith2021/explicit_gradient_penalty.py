@@ -29,8 +29,8 @@ training mode: what a penalty should make smaller.
 
 Command: python experiments/smith2021/explicit_gradient_penalty.py --preset smoke
   smoke  digits (in the package), 500 images, MLP 1x512, two seeds; seconds
-  cpu    CIFAR-10, 2,000 images averaged to 16x16, CNN with 16 and 32 channels, three seeds; has not
-         been run: by its operations about half an hour on two cores
+  cpu    CIFAR-10, 2,000 images averaged to 16x16, the first 2,000 test images, CNN with 16 and 32
+         channels, three seeds; has not been run: by its operations about half an hour on two cores
   paper  CIFAR-10, all images, Wide-ResNet 10-1, seven seeds; has not been run: an accelerator for a
          day
 
@@ -52,7 +52,7 @@ from rote import cli, data, measure, optim, tables, transforms, viz
 from rote.core import Batch, Dataset, Model, Params, State
 from rote.studies import catalog, zhang2017
 from rote.studies.config import check_list, check_positive
-from rote.studies.foundations import averaged
+from rote.studies.foundations import averaged, first_test_images
 from rote.tables import Column
 from rote.train import Group, Result, Run, cross_entropy, fit_groups, loss_reached, make_forward
 
@@ -67,6 +67,8 @@ class Config:
     """Data set: digits (in the package), mnist, fashion_mnist, cifar10, any TFDS set."""
     num_train: int | None = 500
     """Train on a class-balanced subset of this many examples; None: on all."""
+    num_test: int | None = None
+    """Test on the first so many; None: on all."""
     pool: int = 1
     """Side of the squares of pixels that are averaged, to have smaller images."""
     model: str = "mlp_1x512"
@@ -93,8 +95,9 @@ class Config:
                 check_positive(name, value)
         for name in ("pool", "batch_size", "max_epochs"):
             check_positive(name, getattr(self, name))
-        if self.loss is not None:
-            check_positive("loss", self.loss)
+        for name in ("loss", "num_test"):
+            if getattr(self, name) is not None:
+                check_positive(name, getattr(self, name))
         catalog.check(self.model)
 
 
@@ -103,6 +106,7 @@ PRESETS = {
     "cpu": Config(
         dataset="cifar10",
         num_train=2_000,
+        num_test=2_000,
         pool=2,
         model="cnn_16_32",
         learning_rates=tuple(2.0**power for power in range(-6, 1)),
@@ -126,6 +130,7 @@ PRESETS = {
 def run(config: Config, out: cli.Job) -> None:
     """Trains with every rate, then at the smallest with every penalty; leaves table and figure."""
     dataset = averaged(data.load(config.dataset, num_train=config.num_train), config.pool)
+    dataset = first_test_images(dataset, config.num_test)
     model = catalog.build(config.model, dataset.num_classes)
     small = min(config.learning_rates)
     settings = [(rate, 0.0) for rate in config.learning_rates]

@@ -147,15 +147,19 @@ def run(config: Config, out: cli.Job) -> None:
     where = f"tanh net of {config.width} units, float64, {config.batch_size} images a mini-batch"
     for span in dict.fromkeys(row["span"] for row in points):
         figure = viz.lines(
-            [row for row in points if row["span"] == span],
+            [
+                {**row, "panel": f"m = {row['mini_batches']} mini-batches"}
+                for row in points
+                if row["span"] == span
+            ],
             x="learning_rate",
             y="distance",
             by="compared",
-            panel="mini_batches",
+            panel="panel",
             log=("learning_rate", "distance"),
             markers=True,
             caption=where,
-            title=f"How far apart SGD and gradient flow from one start are: {span}",
+            title=f"How far SGD is from gradient flow: {span}",
         )
         out.save_figure(span.replace(" ", "_"), figure)
     summary = tables.summarize(
