@@ -73,9 +73,9 @@ class Config:
     """Side of the squares of pixels that are averaged, to have smaller images."""
     model: str = "mlp_1x512"
     """A network of the catalogue, such as cnn_16_32, wide_resnet_10_1."""
-    learning_rates: tuple[float, ...] = (0.015625, 0.0625, 0.25, 1.0)
+    learning_rates: tuple[float, ...] = (0.015625, 0.0625, 0.25)
     """Of SGD without momentum, constant."""
-    penalties: tuple[float, ...] = (0.0625, 0.25, 1.0)
+    penalties: tuple[float, ...] = (0.0625, 0.25)
     """lambda, at the smallest learning rate."""
     batch_size: int = 32
     """Examples per step."""
