@@ -28,7 +28,7 @@ there in max_epochs is "max_epochs" in the table: read its test accuracy with it
 training mode: what a penalty should make smaller.
 
 Command: python experiments/smith2021/explicit_gradient_penalty.py --preset smoke
-  smoke  digits (in the package), 500 images, MLP 1x512, two seeds; seconds
+  smoke  digits (in the package), 500 images, MLP 1x512, two seeds; half a minute
   cpu    CIFAR-10, 2,000 images averaged to 16x16, the first 2,000 test images, CNN with 16 and 32
          channels, three seeds; has not been run: by its operations about half an hour on two cores
   paper  CIFAR-10, all images, Wide-ResNet 10-1, seven seeds; has not been run: an accelerator for a
@@ -152,8 +152,10 @@ def run(config: Config, out: cli.Job) -> None:
         for result in results
     ]
     about = zhang2017.describe_data(dataset)
+    rows = shown(table, small)
+    where = f"{config.model}, {about['num_train']:,} images of {dataset.name}"
     figure = viz.lines(
-        shown(table, small),
+        rows,
         x="coefficient",
         y="test_accuracy",
         by="training",
@@ -161,10 +163,21 @@ def run(config: Config, out: cli.Job) -> None:
         log=("coefficient",),
         markers=True,
         share_y=True,
-        caption=f"{config.model}, {about['num_train']:,} images of {dataset.name}",
+        caption=where,
         title="A larger learning rate, or a gradient penalty at a small one",
     )
     out.save_figure("test_accuracy", figure)
+    figure = viz.lines(
+        [row for row in rows if row["own"]],
+        x="coefficient",
+        y="squared_gradient",
+        by="panel",
+        log=("coefficient", "squared_gradient"),
+        markers=True,
+        caption=f"mean over mini-batches, at the end; {where}",
+        title="What is left of the mini-batches' gradients",
+    )
+    out.save_figure("squared_gradient", figure)
     summary = tables.summarize(
         table,
         ["learning_rate", "penalty"],
@@ -256,7 +269,10 @@ def reached(result: Result, gradient: Any) -> dict[str, Any]:
 
 
 def shown(table: Sequence[dict[str, Any]], small: float) -> list[dict[str, Any]]:
-    """The rows of the figure: a panel over rates, and one over penalties beside no penalty."""
+    """The rows of the figures: over rates, and over penalties with no penalty beside them.
+
+    The latter, which stand at other coefficients than their own 0, have a false ``own``.
+    """
     rates = [row for row in table if not row["penalty"]]
     penalised = [row for row in table if row["penalty"]]
     over = f"penalty lambda, at learning rate {small:g}"
@@ -265,14 +281,15 @@ def shown(table: Sequence[dict[str, Any]], small: float) -> list[dict[str, Any]]
         {**row, "panel": "learning rate, no penalty", "coefficient": row["learning_rate"]}
         for row in rates
     ]
+    rows += [{**row, "panel": over, "coefficient": row["penalty"]} for row in penalised]
+    rows = [{**row, "own": True} for row in rows]
     rows += [
-        {**row, "panel": over, "coefficient": at}
+        {**row, "panel": over, "coefficient": at, "own": False}
         for row in rates
         if row["learning_rate"] == small
         for at in dict.fromkeys((min(places), max(places)))
     ]
-    rows += [{**row, "panel": over, "coefficient": row["penalty"]} for row in penalised]
-    return [{**row, "training": "with penalty" if row["penalty"] else "SGD"} for row in rows]
+    return [{**row, "training": "with penalty" if row["penalty"] else "no penalty"} for row in rows]
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import optax
 from jax import lax
 
 from rote.core import Batch, InputError, Key, Params
@@ -34,14 +35,13 @@ def squared_gradient_norm(loss: BatchLoss, params: Params, batches: Batch) -> ja
     """
 
     def squared(batch: Batch) -> jax.Array:
-        gradient = jax.grad(loss)(params, batch)
-        return sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(gradient))
+        return optax.tree.norm(jax.grad(loss)(params, batch), squared=True)
 
     return jnp.mean(lax.map(squared, batches))
 
 
 def modified_loss(
-    loss: BatchLoss, params: Params, batches: Batch, learning_rate: jax.typing.ArrayLike
+    loss: BatchLoss, params: Params, batches: Batch, learning_rate: float | jax.Array
 ) -> jax.Array:
     r"""The loss whose gradient flow the mean iterate of randomly shuffled SGD follows.
 

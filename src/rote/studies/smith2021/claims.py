@@ -15,11 +15,7 @@ from rote.studies.smith2021.orders import (
 _PATHS = (
     (ONE_EPOCH, ON_LOSS, "after one epoch the mean iterate leaves gradient flow on C"),
     (ONE_EPOCH, ON_MODIFIED, "after one epoch it leaves the flow on the modified loss"),
-    (
-        ONE_EPOCH,
-        ON_FULL_BATCH,
-        "the penalty of full-batch descent alone, (e/4) |grad C|^2, does not do it",
-    ),
+    (ONE_EPOCH, ON_FULL_BATCH, "the penalty of full-batch descent alone does not do it"),
     (ONE_EPOCH, ONE_ORDER, "a single order, instead of the mean, does not do it"),
     (FIXED_TIME, ON_LOSS, "after a fixed time the mean iterate has left the flow on C"),
     (FIXED_TIME, ON_MODIFIED, "after a fixed time it has left the flow on the modified loss"),
