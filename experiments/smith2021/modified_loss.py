@@ -194,7 +194,6 @@ def distances(
     """
     batches = draw_batches(dataset, m, config.batch_size, seed)
     start, state = model.init(jax.random.key(seed), batches.images[0])
-    key = jax.random.key(seed + 1)
     one_epoch = [(ONE_EPOCH, 0.5**power, 1, 1) for power in sorted(config.halvings, reverse=True)]
     fixed_time = [
         (FIXED_TIME, config.time / (m * epochs), epochs, config.sets)
@@ -202,6 +201,7 @@ def distances(
     ]
     rows = []
     for span, rate, epochs, sets in (*one_epoch, *fixed_time):
+        key = jax.random.key(seed + 1)  # the same at every rate
         many = sgd(model, start, state, batches, rate, key, epochs=epochs, sets=sets)
         means = jax.tree.map(lambda w: w.mean(1), many)
         mean = jax.tree.map(lambda w: w.mean(0), means)

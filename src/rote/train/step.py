@@ -136,9 +136,10 @@ def make_step(
         (loss, after), gradient = compute(params, state, batch, step_key)
 
         def value_fn(params: Params) -> jax.Array:
+            same = jax.random.clone(step_key)  # the same draws, on purpose
             if micro_batches == 1:
-                return mean_loss(params, state, batch, step_key)[0]
-            return accumulate(params, state, batch, step_key)[0][0]
+                return mean_loss(params, state, batch, same)[0]
+            return accumulate(params, state, batch, same)[0][0]
 
         updates, opt_state = update(
             gradient, opt_state, params, value=loss, grad=gradient, value_fn=value_fn
