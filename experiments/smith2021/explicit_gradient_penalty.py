@@ -251,7 +251,7 @@ def squared_gradient(model: Model, dataset: Dataset, size: int) -> Any:
 
         return measure.squared_gradient_norm(loss, params, batches)
 
-    return functools.partial(measured, batches=Batch(images, labels))
+    return functools.partial(measured, batches=Batch(jax.device_put(images), jax.device_put(labels)))
 
 
 def reached(result: Result, gradient: Any) -> dict[str, Any]:
