@@ -251,7 +251,8 @@ def squared_gradient(model: Model, dataset: Dataset, size: int) -> Any:
 
         return measure.squared_gradient_norm(loss, params, batches)
 
-    return functools.partial(measured, batches=Batch(jax.device_put(images), jax.device_put(labels)))
+    batches = Batch(jax.device_put(images), jax.device_put(labels))
+    return functools.partial(measured, batches=batches)
 
 
 def reached(result: Result, gradient: Any) -> dict[str, Any]:
