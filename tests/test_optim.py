@@ -195,3 +195,31 @@ def test_epoch_decay_keeps_the_dtype_of_the_params() -> None:
             params,
         )
     assert updates["kernel"].dtype == jnp.float32
+
+
+def test_a_gradient_penalty_descends_the_penalised_loss() -> None:
+    def loss(params):
+        return jnp.sum(jnp.tanh(params["w"]) ** 2 * params["b"]) + jnp.sum(params["b"] ** 3)
+
+    def penalised(params, coefficient):
+        return loss(params) + coefficient * optax.tree.norm(jax.grad(loss)(params), squared=True)
+
+    with jax.enable_x64(True):
+        params = {"w": jnp.array([0.3, -1.2]), "b": jnp.array([0.5, 2.0])}
+
+        def step(coefficient):
+            optimizer = optax.chain(optim.gradient_penalty(coefficient), optim.sgd(0.1))
+            updates, _ = optimizer.update(
+                jax.grad(loss)(params), optimizer.init(params), params, value_fn=loss
+            )
+            return updates
+
+        coefficients = jnp.array([0.0, 0.25, 1.0])
+        together = jax.vmap(step)(coefficients)
+        for i, coefficient in enumerate(coefficients):
+            expected = jax.tree.map(lambda g: -0.1 * g, jax.grad(penalised)(params, coefficient))
+            alone = step(coefficient)
+            chex.assert_trees_all_close(alone, expected, rtol=1e-12)
+            chex.assert_trees_all_close(
+                jax.tree.map(lambda u, i=i: u[i], together), expected, rtol=1e-12
+            )

@@ -140,6 +140,42 @@ def adam(
     return _with_decay(optax.scale_by_adam(b1, b2, eps), learning_rate, weight_decay, decay)
 
 
+def gradient_penalty(coefficient: Scalar) -> optax.GradientTransformationExtraArgs:
+    r"""Adds to each mini-batch loss a multiple of its squared gradient norm.
+
+    .. math:: \hat C_k(w) + c\, |\nabla \hat C_k(w)|^2, \quad
+       \text{with the gradient} \quad g + 2 c\, H g
+
+    It comes first, since it reads the mini-batch's gradient, and any recipe after it:
+    ``optax.chain(gradient_penalty(c), sgd(0.1))``. The product with the Hessian ``H`` is exact,
+    through batch statistics and this step's dropout too, and costs about two gradients more.
+
+    Args:
+      coefficient: ``c``, a scalar; the ``lambda / 4`` of the reference.
+
+    Returns:
+      An optax transformation whose ``update`` needs the params and, as ``value_fn``, the
+      mini-batch loss as a function of them. Trainings by ``rote.fit`` give it that.
+
+    Reference: Smith et al., On the origin of implicit regularization in stochastic gradient
+    descent, ICLR 2021; Barrett & Dherin, Implicit gradient regularization, ICLR 2021.
+
+    The loss ``w^2`` has the gradient ``2 w`` and the penalty ``4 c w^2``, with the gradient
+    ``8 c w``:
+
+    >>> penalty, w = gradient_penalty(0.5), jnp.array(3.0)
+    >>> update, _ = penalty.update(2 * w, penalty.init(w), w, value_fn=lambda w: w**2)
+    >>> float(update)
+    18.0
+    """
+
+    def update(updates, state, params, *, value_fn, **_):
+        product = jax.jvp(jax.grad(value_fn), (params,), (updates,))[1]
+        return jax.tree.map(lambda g, hg: g + 2 * coefficient * hg, updates, product), state
+
+    return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
+
+
 def epoch_decay(learning_rate: Scalar, factor: Scalar, steps_per_epoch: int) -> optax.Schedule:
     """A learning rate constant within an epoch: ``learning_rate factor^floor(step / steps)``.
 

@@ -84,6 +84,25 @@ def test_each_part_has_its_own_statistics_and_draws(noise):
     chex.assert_trees_all_close(after.state, state, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("micro_batches", [1, 2])
+def test_an_optimizer_is_given_the_loss_of_its_mini_batch_as_a_function(noise, micro_batches):
+    """With this step's dropout and batch statistics, so that what it returns is what was seen."""
+
+    def update(updates, state, params, *, value, grad, value_fn):
+        again, gradient = jax.value_and_grad(value_fn)(params)
+        return updates, {"value": (value, again), "grad": (grad, gradient), "updates": updates}
+
+    spy = optax.GradientTransformationExtraArgs(lambda params: {}, update)
+    step = make_step(NET, spy, transform=unit_scale(), micro_batches=micro_batches)
+    data = batch(noise)
+    after, loss = jax.jit(step)(start(NET, data.images, spy), data)
+    seen = after.opt_state
+    np.testing.assert_allclose(seen["value"][0], loss)
+    np.testing.assert_allclose(*seen["value"], rtol=1e-6)
+    chex.assert_trees_all_close(*seen["grad"], rtol=1e-4, atol=1e-6)
+    chex.assert_trees_all_equal(seen["grad"][0], seen["updates"])
+
+
 def test_one_trace_serves_many_steps(noise):
     optimizer = optax.adam(1e-3)
     step = jax.jit(chex.assert_max_traces(make_step(NET, optimizer, transform=unit_scale()), n=1))

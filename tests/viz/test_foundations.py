@@ -62,6 +62,14 @@ def test_few_places_on_a_logarithmic_axis_have_a_tick_each():
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["32", "128", "4500"]
 
 
+def test_long_numbers_have_short_ticks():
+    rates = (2.0**-10, 0.015625, 0.0208333, 0.25, 3.0)
+    rows = [{"rate": rate, "y": 1.0} for rate in rates]
+    (ax,) = viz.lines(rows, x="rate", y="y", log=("rate",), markers=True).axes
+    said = [label.get_text() for label in ax.get_xticklabels()]
+    assert said == ["$2^{-10}$", "$2^{-6}$", "0.021", "0.25", "3"]
+
+
 def test_a_spread_has_no_dot_for_what_diverged():
     rows = [{"net": "a", "loss": value} for value in (1.0, None, 3.0)] + [{"net": "b", "loss": 2.0}]
     (ax,) = viz.spread(rows, x="net", y="loss").axes

@@ -21,6 +21,12 @@ from rote.measure.gradient import fall_along, gradient_noise
 from rote.measure.landscape import AlongGradient, along_gradient
 from rote.measure.layers import dead_units, layer_outputs, saturation
 from rote.measure.margins import input_margins
+from rote.measure.modified_loss import (
+    gradient_flow,
+    modified_loss,
+    sgd_over_orders,
+    squared_gradient_norm,
+)
 from rote.measure.monitor import Watched, watch
 from rote.measure.norms import array_norms
 from rote.measure.range_test import RangeTest, range_test
@@ -43,6 +49,7 @@ __all__ = [
     "fall_along",
     "forgetting_counts",
     "gini_coefficient",
+    "gradient_flow",
     "gradient_noise",
     "hessian_eigenvalues",
     "hessian_trace",
@@ -56,10 +63,13 @@ __all__ = [
     "linear_r2",
     "loss_sensitivity",
     "match_derivatives",
+    "modified_loss",
     "random_functions",
     "range_test",
     "rise_time",
     "saturation",
+    "sgd_over_orders",
+    "squared_gradient_norm",
     "time_to_share",
     "watch",
 ]

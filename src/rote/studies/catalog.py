@@ -25,6 +25,7 @@ MODELS: dict[str, Callable[..., Model]] = {
     "resnet_20": partial(models.resnet, 20),
     "resnet_18": partial(models.resnet18, stem="cifar"),
     "resnet_50": models.resnet50,
+    "wide_resnet_10_1": partial(models.wide_resnet, 10, 1),
     "wide_resnet_28_1": partial(models.wide_resnet, 28, 1),
 }
 

@@ -85,8 +85,10 @@ def make_step(
 
     Args:
       model: the network.
-      optimizer: any optax transformation; one that takes extra arguments is given the mini-batch
-        loss as ``value``, such as ``optax.contrib.reduce_on_plateau``.
+      optimizer: any optax transformation. One that takes extra arguments is given, under optax's
+        names, the mini-batch loss as ``value`` (as ``optax.contrib.reduce_on_plateau`` needs it),
+        its gradient as ``grad``, and as ``value_fn`` the loss of this mini-batch as a function of
+        the params, with this step's draws: for a line search, or ``rote.optim.gradient_penalty``.
       loss_fn: per-example loss.
       transform: from stored images to the net's input; its augmentation acts here.
       compute_dtype: see ``make_forward``.
@@ -131,9 +133,18 @@ def make_step(
         params, state, opt_state, count, key = train_state
         compute = loss_and_gradient if micro_batches == 1 else accumulate
         step_key = jax.random.fold_in(key, count)
-        (loss, state), gradient = compute(params, state, batch, step_key)
-        updates, opt_state = update(gradient, opt_state, params, value=loss)
+        (loss, after), gradient = compute(params, state, batch, step_key)
+
+        def value_fn(params: Params) -> jax.Array:
+            same = jax.random.clone(step_key)  # the same draws, on purpose
+            if micro_batches == 1:
+                return mean_loss(params, state, batch, same)[0]
+            return accumulate(params, state, batch, same)[0][0]
+
+        updates, opt_state = update(
+            gradient, opt_state, params, value=loss, grad=gradient, value_fn=value_fn
+        )
         params = optax.apply_updates(params, updates)
-        return TrainState(params, state, opt_state, count + 1, key), loss
+        return TrainState(params, after, opt_state, count + 1, key), loss
 
     return step

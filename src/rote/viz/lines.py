@@ -54,7 +54,7 @@ def lines(
       panel: column that tells the panels apart; only with one ``y``.
       log: which of the columns ``x`` and ``y`` have a logarithmic axis.
       markers: show where the values are; for few of them. Up to eight places on a logarithmic
-        abscissa then have a tick each.
+        abscissa then have a tick each, long numbers as a power of two or rounded.
       share_y: whether all panels have the same ordinate.
       marks: by value of ``panel`` (``""`` without one), abscissas at which a dashed line stands.
       caption: what else the reader must know; the number of seeds is added.
@@ -110,7 +110,7 @@ def lines(
             ax.set_xscale("log")
             places = sorted({float(row[x]) for row in rows})
             if markers and len(places) <= 8:
-                ax.set_xticks(places, [f"{place:g}" for place in places])
+                ax.set_xticks(places, [_short(place) for place in places])
                 ax.xaxis.set_minor_locator(NullLocator())
         elif whole:
             ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
@@ -124,6 +124,15 @@ def lines(
     if by is not None:
         legend_outside(figure)
     return figure
+
+
+def _short(place: float) -> str:
+    """A number as a tick says it: long ones as a power of two, or rounded."""
+    text = f"{place:g}"
+    if len(text) <= 5:
+        return text
+    power = round(np.log2(place))
+    return f"$2^{{{power}}}$" if 2.0**power == place else f"{place:.2g}"
 
 
 def _by_place(

@@ -48,7 +48,8 @@ def collect(run_dir: RunDir, name: str, columns: Collection[str]) -> Result:
     Args:
       run_dir: the run directory.
       name: lower-case letters, digits, ``_`` and ``-``.
-      columns: the columns of its table that are kept.
+      columns: the columns of its table that are kept. Without ``learning_rate`` among them, rows
+        of several rates could not be told apart, and are refused.
 
     Raises:
       InputError: if the run is not finished, or its summary does not say what is needed.
@@ -69,7 +70,8 @@ def collect(run_dir: RunDir, name: str, columns: Collection[str]) -> Result:
                 f"{run_dir.folder}/summary.json has no {key!r}; run the experiment again with "
                 "this version"
             )
-    if len({row.get("learning_rate") for row in summary["table"]}) > 1:
+    rates = {row.get("learning_rate") for row in summary["table"]}
+    if "learning_rate" not in columns and len(rates) > 1:
         raise InputError(
             f"the run in {run_dir.folder} has several learning rates; run it with the one to show"
         )
