@@ -4,6 +4,8 @@ The smallest member of each family is in the default run, variants and larger on
 """
 
 import functools
+import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import chex
@@ -15,7 +17,7 @@ from jax.flatten_util import ravel_pytree
 
 from rote import models
 from rote.core import InputError, Model, Params, State, count_params
-from rote.layers import uniform_kaiming
+from rote.layers import glorot_uniform, uniform_kaiming
 
 K = 10
 
@@ -325,6 +327,21 @@ def test_initialization_by_name() -> None:
     for layer, n_in in ((params["hidden1"]["dense"], 30), (params["head"], 50)):
         assert 0.9 * np.sqrt(6 / n_in) < np.abs(layer["kernel"]).max() <= np.sqrt(6 / n_in)
         assert 0 < np.abs(layer["bias"]).max() <= np.sqrt(1 / n_in)
+
+
+@pytest.mark.parametrize(
+    "builder", [models.alexnet_small, models.cnn, models.inception_small], ids=lambda b: b.__name__
+)
+def test_initialization_reaches_every_layer(builder: Callable[..., Model]) -> None:
+    """Glorot's bound is the largest weight, nearly, of every kernel."""
+    params, _ = builder(num_classes=K, init=glorot_uniform).init(
+        jax.random.key(0), jnp.zeros((1, 8, 8, 3))
+    )
+    kernels = [leaf for leaf in jax.tree.leaves(params) if leaf.ndim > 1]
+    for kernel in kernels:
+        window = math.prod(kernel.shape[:-2])
+        bound = math.sqrt(6 / (window * sum(kernel.shape[-2:])))
+        assert 0.95 * bound < jnp.abs(kernel).max() <= bound
 
 
 # Bad input

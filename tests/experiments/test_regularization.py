@@ -148,6 +148,7 @@ def test_slow_decay_is_for_crops_alone(experiment):
         ("explicit_regularizers", ("--slow-decay", "-1"), "slow_decay: -1.0; expected a positive"),
         ("explicit_regularizers", ("--dropout", "0"), "dropout: 0.0; expected a probability"),
         ("explicit_regularizers", ("--model", "cnn"), "dropout: cnn takes none"),
+        ("table1", ("--model", "resnet_20", "--init", "glorot_uniform"), "init: resnet_20 takes"),
     ],
 )
 def test_bad_input_is_one_line(command, name, flags, message, tmp_path, capsys):

@@ -5,17 +5,19 @@ import jax
 from rote.combinators import serial
 from rote.core import Model
 from rote.layers import (
+    Init,
     activation,
     conv,
     dense,
     dropout,
     flatten,
+    he_normal,
     local_response_norm,
     max_pool,
 )
 
 
-def alexnet_small(*, num_classes: int, dropout: float = 0.0) -> Model:
+def alexnet_small(*, num_classes: int, init: Init = he_normal, dropout: float = 0.0) -> Model:
     """Twice (5x5 convolution, ReLU, max-pool, local response norm), then dense 384, 192, logits.
 
     1,387,786 parameters on 28x28x3 images with 10 classes. The paper does not give the channels,
@@ -24,6 +26,7 @@ def alexnet_small(*, num_classes: int, dropout: float = 0.0) -> Model:
 
     Args:
       num_classes: number of logits.
+      init: how weights and biases start.
       dropout: probability of dropping a unit of the hidden dense layers; the paper's net has none.
 
     Returns:
@@ -34,14 +37,14 @@ def alexnet_small(*, num_classes: int, dropout: float = 0.0) -> Model:
       Zhang et al. 2017 (arXiv 1611.03530), appendix A.
     """
     return serial(
-        block1=_block(64),
-        block2=_block(64),
+        block1=_block(64, init),
+        block2=_block(64, init),
         flatten=flatten(),
-        dense1=dense(384),
+        dense1=dense(384, init=init),
         relu1=_relu(dropout),
-        dense2=dense(192),
+        dense2=dense(192, init=init),
         relu2=_relu(dropout),
-        head=dense(num_classes),
+        head=dense(num_classes, init=init),
     )
 
 
@@ -50,9 +53,9 @@ def _relu(rate: float) -> Model:
     return serial(relu=relu, dropout=dropout(rate)) if rate else relu
 
 
-def _block(channels: int) -> Model:
+def _block(channels: int, init: Init) -> Model:
     return serial(
-        conv=conv(channels, 5),
+        conv=conv(channels, 5, init=init),
         relu=activation(jax.nn.relu),
         pool=max_pool(3, stride=2, padding="SAME"),
         norm=local_response_norm(),

@@ -5,18 +5,26 @@ import jax
 from rote.combinators import concat, serial
 from rote.core import Model
 from rote.layers import (
+    Init,
     activation,
     batch_norm,
     conv,
     dense,
     dropout,
     global_avg_pool,
+    he_normal,
     identity,
     max_pool,
 )
 
 
-def inception_small(*, num_classes: int, batch_norm: bool = True, dropout: float = 0.0) -> Model:
+def inception_small(
+    *,
+    num_classes: int,
+    batch_norm: bool = True,
+    init: Init = he_normal,
+    dropout: float = 0.0,
+) -> Model:
     """A 3x3 convolution, eight Inception and two down-sampling modules, mean pool, logits.
 
     An Inception module joins a 1x1 and a 3x3 convolution, a down-sampling module a 3x3 convolution
@@ -29,6 +37,7 @@ def inception_small(*, num_classes: int, batch_norm: bool = True, dropout: float
     Args:
       num_classes: number of logits.
       batch_norm: whether the batch norm is there.
+      init: how weights and biases start.
       dropout: probability of dropping a mean before the logits; the paper's net has none.
 
     Returns:
@@ -39,19 +48,19 @@ def inception_small(*, num_classes: int, batch_norm: bool = True, dropout: float
       Zhang et al. 2017 (arXiv 1611.03530), appendix A and figure 3.
     """
     return serial(
-        stem=_conv(96, 3, batch_norm),
-        inception1=_inception(32, 32, batch_norm),
-        inception2=_inception(32, 48, batch_norm),
-        down1=_down(80, batch_norm),
-        inception3=_inception(112, 48, batch_norm),
-        inception4=_inception(96, 64, batch_norm),
-        inception5=_inception(80, 80, batch_norm),
-        inception6=_inception(48, 96, batch_norm),
-        down2=_down(96, batch_norm),
-        inception7=_inception(176, 160, batch_norm),
-        inception8=_inception(176, 160, batch_norm),
+        stem=_conv(96, 3, batch_norm, init),
+        inception1=_inception(32, 32, batch_norm, init),
+        inception2=_inception(32, 48, batch_norm, init),
+        down1=_down(80, batch_norm, init),
+        inception3=_inception(112, 48, batch_norm, init),
+        inception4=_inception(96, 64, batch_norm, init),
+        inception5=_inception(80, 80, batch_norm, init),
+        inception6=_inception(48, 96, batch_norm, init),
+        down2=_down(96, batch_norm, init),
+        inception7=_inception(176, 160, batch_norm, init),
+        inception8=_inception(176, 160, batch_norm, init),
         pool=_pool(dropout),
-        head=dense(num_classes),
+        head=dense(num_classes, init=init),
     )
 
 
@@ -60,23 +69,23 @@ def _pool(rate: float) -> Model:
     return serial(pool=pool, dropout=dropout(rate)) if rate else pool
 
 
-def _inception(channels1: int, channels3: int, normalize: bool) -> Model:
+def _inception(channels1: int, channels3: int, normalize: bool, init: Init) -> Model:
     return concat(
-        conv1x1=_conv(channels1, 1, normalize),
-        conv3x3=_conv(channels3, 3, normalize),
+        conv1x1=_conv(channels1, 1, normalize, init),
+        conv3x3=_conv(channels3, 3, normalize, init),
     )
 
 
-def _down(channels: int, normalize: bool) -> Model:
+def _down(channels: int, normalize: bool, init: Init) -> Model:
     return concat(
-        conv3x3=_conv(channels, 3, normalize, stride=2),
+        conv3x3=_conv(channels, 3, normalize, init, stride=2),
         pool=max_pool(3, stride=2, padding="SAME"),
     )
 
 
-def _conv(channels: int, kernel: int, normalize: bool, stride: int = 1) -> Model:
+def _conv(channels: int, kernel: int, normalize: bool, init: Init, stride: int = 1) -> Model:
     return serial(
-        conv=conv(channels, kernel, stride=stride, bias=not normalize),
+        conv=conv(channels, kernel, stride=stride, bias=not normalize, init=init),
         norm=batch_norm(scale=False) if normalize else identity(),
         relu=activation(jax.nn.relu),
     )

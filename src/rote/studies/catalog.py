@@ -6,9 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
-from rote import models
+from rote import layers, models
 from rote.core import InputError, Model, Params, State, unknown_name
 from rote.record import RunDir
+from rote.studies.config import Initialization
 
 MODELS: dict[str, Callable[..., Model]] = {
     "mlp_1x8": partial(models.mlp, (8,)),
@@ -30,24 +31,37 @@ MODELS: dict[str, Callable[..., Model]] = {
 }
 
 
-def build(name: str, num_classes: int, *, dropout: float = 0.0) -> Model:
+def build(
+    name: str,
+    num_classes: int,
+    *,
+    init: Initialization = "he_normal",
+    dropout: float = 0.0,
+) -> Model:
     """The network of that name.
 
     Args:
       name: a key of ``MODELS``.
       num_classes: number of logits.
-      dropout: probability of dropping a hidden unit; the networks of Zhang et al. take it.
+      init: how weights and biases start, a name of ``rote.layers``; the MLPs, the CNNs and the
+        networks of Zhang et al. take it, residual nets start as their papers say.
+      dropout: probability of dropping a hidden unit; the MLPs and the networks of Zhang et al.
+        take it.
 
     Raises:
-      InputError: if there is no such name, or the network takes no dropout.
+      InputError: if there is no such name, or the network takes no such setting.
     """
     check(name)
     builder = MODELS[name]
-    if not dropout:
-        return builder(num_classes=num_classes)
-    if "dropout" not in inspect.signature(builder).parameters:
-        raise InputError(f"dropout: {name} takes none; choose an MLP, alexnet or inception")
-    return builder(num_classes=num_classes, dropout=dropout)
+    given: dict[str, Any] = {}
+    if init != "he_normal":
+        given["init"] = getattr(layers, init)
+    if dropout:
+        given["dropout"] = dropout
+    for setting in sorted(given.keys() - inspect.signature(builder).parameters):
+        takes = [each for each in MODELS if setting in inspect.signature(MODELS[each]).parameters]
+        raise InputError(f"{setting}: {name} takes none; choose among {', '.join(takes)}")
+    return builder(num_classes=num_classes, **given)
 
 
 def check(name: str) -> None:

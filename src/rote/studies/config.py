@@ -8,6 +8,7 @@ from typing import Literal
 from rote.core import InputError
 
 Augment = Literal["none", "crop", "crop_flip"]
+Initialization = Literal["he_normal", "glorot_uniform", "uniform_kaiming"]
 Look = Literal["range_test", "monitor"]
 
 
@@ -35,6 +36,8 @@ class TrainConfig:
     """Seed of the label and pixel randomisation; None: the run's seed."""
     batch_size: int | None = None
     """Examples per step."""
+    init: Initialization | None = None
+    """How weights and biases start (rote.layers says what each is)."""
     micro_batches: int = 1
     """Compute each batch in so many parts, to need less memory."""
     learning_rate: tuple[float, ...] | None = None

@@ -38,7 +38,7 @@ def train_redrawn(
             f"batch_size: {size}; expected 1 to {count}, the number of training examples"
         )
     steps = count // size
-    model = catalog.build(config.model[0], dataset.num_classes)
+    model = catalog.build(config.model[0], dataset.num_classes, init=settings.init)
     transform = preprocessing(dataset.image_shape, config.augment)
     optimizer = getattr(optim, config.optimizer)(
         optim.epoch_decay(settings.learning_rate[0], settings.learning_rate_decay, steps),

@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeVar
 from rote import transforms
 from rote.core import InputError
 from rote.studies import catalog
-from rote.studies.config import Augment, TrainConfig
+from rote.studies.config import Augment, Initialization, TrainConfig
 
 C = TypeVar("C", bound=TrainConfig)
 
@@ -34,12 +34,14 @@ class Recipe(NamedTuple):
       max_epochs: epochs after which a run counts as not fitted.
       learning_rate_decay: factor per epoch.
       batch_size: examples per step.
+      init: how weights and biases start.
     """
 
     learning_rate: tuple[float, ...]
     max_epochs: int
     learning_rate_decay: float = 1.0
     batch_size: int = 128
+    init: Initialization = "he_normal"
 
 
 PAPER_INCEPTION = Recipe((0.1,), 300, learning_rate_decay=0.95)

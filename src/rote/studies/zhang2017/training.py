@@ -122,7 +122,9 @@ def _group(
 
 def network(dataset: Dataset, case: Case) -> Model:
     """The network of a case."""
-    return catalog.build(case.model, dataset.num_classes, dropout=case.dropout)
+    return catalog.build(
+        case.model, dataset.num_classes, init=case.settings.init, dropout=case.dropout
+    )
 
 
 def transform_of(dataset: Dataset, case: Case) -> Transform:
