@@ -24,10 +24,9 @@ Command: python experiments/zhang2017/imagenet.py --preset smoke
   paper     imagenet2012 at 224x224, ResNet-50
 The last two have not been run: they want the data and several accelerators. An estimate: an image
 at 224x224 is 4.1 billion multiply-adds, 25 Gflop forward and back; 90 epochs of 1.28 million images
-are 2.8e18 flop a run, 3.8e18 with the evaluation. Measured on two cores of an AMD EPYC, a training
-step (batch 16, float32) takes 2.5 images a second at 224x224 and 14 at 64x64, that is 60 and 29
-Gflop/s, two years a run. At a tenth of 990 Tflop/s (bfloat16, a device of the H100 and H200 kind)
-it is 11 hours a run, 64 for the six; at 64x64 a twelfth. The first lines of a run predict its time.
+are 2.8e18 flop a run, 3.8e18 with the evaluation. At a tenth of 990 Tflop/s (bfloat16, a device of
+the H100 and H200 kind) that is 11 hours a run, 64 for the six; at 64x64 a twelfth. The first lines
+of a run predict its time.
 
 Deviations: ResNet-50 instead of Inception V3, hence no dropout and no rows with it; per-image
 whitening; augmentation is random crop after padding by an eighth (at 32x32: to 28x28) and flip;
