@@ -35,9 +35,10 @@ import jax
 import numpy as np
 
 from rote import Dataset, Group, Run, cli, data, fit_groups, optim, summary, tables, viz
+from rote.core import Split
 from rote.studies import catalog, zhang2017
 from rote.studies.config import check_list, check_positive
-from rote.studies.foundations import alternate, averaged, first_test_images
+from rote.studies.foundations import alternate, averaged
 from rote.tables import Column
 from rote.train import Result, make_forward
 
@@ -229,7 +230,11 @@ def run(config: Config, out: cli.Job) -> None:
 def load(config: Config) -> Dataset:
     """The data set, with smaller images and fewer test images where that is asked for."""
     dataset = averaged(data.load(config.dataset, num_train=config.num_train), config.pool)
-    return first_test_images(dataset, config.num_test)
+    if config.num_test is None:
+        return dataset
+    test = Split(*(array[: config.num_test] for array in dataset.test))
+    cut = {"operation": "first test images", "count": config.num_test}
+    return dataclasses.replace(dataset, test=test, provenance=(*dataset.provenance, cut))
 
 
 def group_of(config: Config, name: str, dataset: Dataset) -> Group:

@@ -29,7 +29,7 @@ training mode: what a penalty should make smaller.
 
 Command: python experiments/smith2021/explicit_gradient_penalty.py --preset smoke
   smoke  digits (in the package), 500 images, MLP 1x512, two seeds; half a minute
-  cpu    CIFAR-10, 2,000 images averaged to 16x16, the first 2,000 test images, CNN with 16 and 32
+  cpu    CIFAR-10, 2,000 images averaged to 16x16, 2,000 test images, CNN with 16 and 32
          channels, three seeds; has not been run: by its operations about half an hour on two cores
   paper  CIFAR-10, all images, Wide-ResNet 10-1, seven seeds; has not been run: an accelerator for a
          day
@@ -52,7 +52,7 @@ from rote import cli, data, measure, optim, tables, transforms, viz
 from rote.core import Batch, Dataset, Model, Params, State
 from rote.studies import catalog, zhang2017
 from rote.studies.config import check_list, check_positive
-from rote.studies.foundations import averaged, first_test_images
+from rote.studies.foundations import averaged
 from rote.tables import Column
 from rote.train import Group, Result, Run, cross_entropy, fit_groups, loss_reached, make_forward
 
@@ -68,7 +68,7 @@ class Config:
     num_train: int | None = 500
     """Train on a class-balanced subset of this many examples; None: on all."""
     num_test: int | None = None
-    """Test on the first so many; None: on all."""
+    """Test on a class-balanced subset of this many examples; None: on all."""
     pool: int = 1
     """Side of the squares of pixels that are averaged, to have smaller images."""
     model: str = "mlp_1x512"
@@ -129,8 +129,8 @@ PRESETS = {
 
 def run(config: Config, out: cli.Job) -> None:
     """Trains with every rate, then at the smallest with every penalty; leaves table and figure."""
-    dataset = averaged(data.load(config.dataset, num_train=config.num_train), config.pool)
-    dataset = first_test_images(dataset, config.num_test)
+    dataset = data.load(config.dataset, num_train=config.num_train, num_test=config.num_test)
+    dataset = averaged(dataset, config.pool)
     model = catalog.build(config.model, dataset.num_classes)
     small = min(config.learning_rates)
     settings = [(rate, 0.0) for rate in config.learning_rates]

@@ -1,6 +1,6 @@
 """What the lessons in ``experiments/foundations`` share."""
 
-from rote.studies.foundations.averaged import averaged, first_test_images
+from rote.studies.foundations.averaged import averaged
 from rote.studies.foundations.choices import alternate, best_rate, rate_in_words
 from rote.studies.foundations.descent import descend
 from rote.studies.foundations.one_batch import OneBatch, overfit_one_batch
@@ -14,7 +14,6 @@ __all__ = [
     "best_rate",
     "descend",
     "ending",
-    "first_test_images",
     "overfit_one_batch",
     "rate_in_words",
     "runs_of",

@@ -1,4 +1,4 @@
-"""Smaller images and fewer of them, so that an experiment takes minutes on a CPU."""
+"""Smaller images, so that a lesson takes minutes on a CPU."""
 
 import dataclasses
 
@@ -47,21 +47,3 @@ def averaged(dataset: Dataset, side: int) -> Dataset:
         test=smaller(dataset.test),
         provenance=(*dataset.provenance, {"operation": "averaged", "side": side}),
     )
-
-
-def first_test_images(dataset: Dataset, count: int | None) -> Dataset:
-    """The data set with the first test images only.
-
-    Args:
-      dataset: any data set.
-      count: how many; ``None`` leaves all.
-
-    >>> from rote import data
-    >>> len(first_test_images(data.load("digits"), 100).test.labels)
-    100
-    """
-    if count is None:
-        return dataset
-    test = Split(*(array[:count] for array in dataset.test))
-    cut = {"operation": "first test images", "count": count}
-    return dataclasses.replace(dataset, test=test, provenance=(*dataset.provenance, cut))
