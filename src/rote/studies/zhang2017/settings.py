@@ -4,7 +4,7 @@ What the paper fixes (appendix A): pixels divided by 255, center crop to 28x28, 
 SGD with momentum 0.9; initial learning rate 0.1 for small Inception and 0.01 for small Alexnet and
 the MLPs, times 0.95 after every epoch; no weight decay, dropout or augmentation on randomised data.
 
-What it leaves open, and what is taken here: batch size 128 (as reproductions do); biases from 0, and
+What it leaves open, and what is taken here: batch size 128 (as reproductions do); biases from 0,
 weights from He's normal distribution in the MLPs and from Glorot's uniform one in small Alexnet and
 small Inception: at the paper's learning rates small Alexnet, and small Inception without batch
 norm, diverge from He's in the first steps; epochs until every label is fitted up to a limit (or a
