@@ -11,7 +11,7 @@ from rote import data
 from rote.core import Batch, Dataset, InputError, Split
 from rote.models import mlp
 from rote.optim import momentum
-from rote.studies import zhang2017
+from rote.studies import catalog, zhang2017
 from rote.studies.config import TrainConfig
 from rote.train import init_train_state, make_step
 
@@ -122,6 +122,30 @@ def test_networks_with_different_recipes_keep_their_own():
     assert [case.settings.learning_rate_decay for case in cases] == [0.95, 1.0]
     same = TrainConfig(dataset="mnist", model=("mlp_3x512", "mlp_1x512"))
     assert zhang2017.resolve(same).learning_rate == (0.01,)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["alexnet_small", "inception_small_no_bn"])
+def test_networks_start_soundly_at_the_papers_rates(name):
+    """From Glorot's weights the first losses stay near ln 10; from He's they leave it at once."""
+    recipe = zhang2017.RECIPES["cifar10", name]
+    rng = np.random.default_rng(0)
+    batches = Batch(rng.normal(size=(12, 32, 28, 28, 3)), rng.integers(0, 10, (12, 32)))
+    worst = {}
+    for init in ("glorot_uniform", "he_normal"):
+        net = catalog.build(name, 10, init=init)
+        optimizer = momentum(recipe.learning_rate[0])
+        step = jax.jit(make_step(net, optimizer, transform=lambda x, **_: x.astype("float32")))
+        made = net.init(jax.random.key(0), np.zeros((1, 28, 28, 3), np.float32))
+        train = init_train_state(*made, optimizer, jax.random.key(1))
+        losses = []
+        for images, labels in zip(*batches, strict=True):
+            train, loss = step(train, Batch(images, labels))
+            losses.append(float(loss))
+        worst[init] = max(losses)
+    assert recipe.init == "glorot_uniform"
+    assert worst["glorot_uniform"] < 3
+    assert not worst["he_normal"] < 5
 
 
 def test_a_label_seed_fixes_the_labels_of_all_runs():
