@@ -32,14 +32,19 @@ def claims() -> list[Claim]:
     return [
         _claim(
             "verified",
-            "the loss depends on the examples more unequally with real data than random inputs",
+            "the loss depends more unequally on real examples than on random inputs",
             LABELS,
             "random inputs",
         ),
-        _claim("second-hand", "and than with random labels", LABELS, "random labels"),
+        _claim(
+            "second-hand",
+            "the loss depends more unequally on real examples than with random labels",
+            LABELS,
+            "random labels",
+        ),
         _claim(
             "recalled",
-            "it does so with a class for each example, too, against random inputs",
+            "with a class for each example, too, than on random inputs",
             UNIQUE,
             "random inputs",
         ),
