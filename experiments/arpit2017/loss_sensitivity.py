@@ -22,8 +22,8 @@ prints no numbers.
   accuracy    training accuracy after
 
 Command: python experiments/arpit2017/loss_sensitivity.py --preset smoke
-  smoke  digits (in the package), 200 images, 10 moments of 1,000 steps, three seeds; 17 s of processor
-         time
+  smoke  digits (in the package), 200 images, 10 moments of 1,000 steps, three seeds; 17 s of
+         processor time
   cpu    MNIST, 1,000 images averaged to 14x14, 20 moments of 2,000 steps, five seeds; CPU_COST
   paper  the same at the paper's rate of 0.01 for 1,000 epochs; has not been run: ten times as long,
          and 8 GB of memory
