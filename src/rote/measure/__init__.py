@@ -4,6 +4,7 @@ They take arrays and functions, not trained objects: a loss or logits with a net
 state fixed in it, whoever trained the net. The margin of logits is ``rote.losses.margin``.
 """
 
+from rote.measure.agreement import ErrorAgreement, distance_of_equals, error_agreement
 from rote.measure.complexity import lempel_ziv_complexity, lempel_ziv_words
 from rote.measure.critical import CriticalSamples, critical_samples
 from rote.measure.curvature import (
@@ -36,6 +37,7 @@ __all__ = [
     "AlongGradient",
     "CriticalSamples",
     "DerivativeMatch",
+    "ErrorAgreement",
     "HessianEigenvalues",
     "HessianTrace",
     "RangeTest",
@@ -46,6 +48,8 @@ __all__ = [
     "critical_samples",
     "dead_units",
     "derivative_filter",
+    "distance_of_equals",
+    "error_agreement",
     "fall_along",
     "forgetting_counts",
     "gini_coefficient",
