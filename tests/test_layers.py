@@ -64,7 +64,12 @@ def run(layer: Model, x: jax.Array) -> jax.Array:
 
 @pytest.mark.parametrize(
     ("name", "train"),
-    [*((name, False) for name in LAYERS), ("batch_norm", True), ("dropout", True), ("gaussian_noise", True)],
+    [
+        *((name, False) for name in LAYERS),
+        ("batch_norm", True),
+        ("dropout", True),
+        ("gaussian_noise", True),
+    ],
 )
 def test_derivatives(name: str, train: bool) -> None:
     """First and second order, forward and reverse, against finite differences in float64."""

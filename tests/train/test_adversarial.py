@@ -34,7 +34,13 @@ def batch(noise, size=32):
 
 def test_a_step_of_logistic_regression_is_that_of_the_formula():
     """loss(x) = log(1 + exp(-s)), s = y w x; the moved input is x - r y sign(w)."""
-    w, x, y, r, a = np.array([0.5, -2.0]), np.array([[100.0, 30.0], [80.0, 50.0]]), [1, -1], 6.0, 0.3
+    w, x, y, r, a = (
+        np.array([0.5, -2.0]),
+        np.array([[100.0, 30.0], [80.0, 50.0]]),
+        [1, -1],
+        6.0,
+        0.3,
+    )
 
     def logits(params, state, x, *, train, key=None):
         score = x.reshape(len(x), -1) @ params["kernel"]
@@ -61,9 +67,7 @@ def test_a_step_of_logistic_regression_is_that_of_the_formula():
             expected += share * np.log1p(np.exp(-score)) / 2
             gradient += share * -sign * input_ / (1 + np.exp(score)) / 2
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
-    np.testing.assert_allclose(
-        begin.params["kernel"] - after.params["kernel"], gradient, rtol=1e-4
-    )
+    np.testing.assert_allclose(begin.params["kernel"] - after.params["kernel"], gradient, rtol=1e-4)
 
 
 def test_without_weight_it_is_plain_training(noise):
