@@ -21,8 +21,8 @@ validation accuracy that peaks early. The paper prints no numbers.
 Command: python experiments/arpit2017/critical_samples.py --preset smoke
   smoke  digits (in the package), 500 images, 2x128 units; SMOKE_COST
   cpu    MNIST, 2,000 images, 2x256 units, five fractions of either noise, three seeds; CPU_COST
-  paper  MNIST, all images, 2x4096 units, 1,000 epochs; has not been run: 2e19 operations, by a GPU's
-         data sheet two weeks
+  paper  MNIST, all images, 2x4096 units, 1,000 epochs, the rate that is known; has not been run:
+         PAPER_COST
 
 What the paper leaves open, or is not known here, and what is taken: the batch, 128; the images to
 validate on, the first of the test split; the fractions, 0 to 0.8 in steps of 0.2; the epochs that

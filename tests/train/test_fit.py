@@ -307,7 +307,7 @@ def test_an_event_gives_the_net_that_was_evaluated(noise):
     results = fit_runs(MLP, optax.sgd, noise, runs, max_epochs=2, on_event=look, **SETTINGS)
     assert set(seen) == {(run, epoch) for run in range(2) for epoch in range(3)}
     x = noise.train.images / np.float32(255)
-    for (run, epoch), (net, accuracy) in seen.items():
+    for (_, epoch), (net, accuracy) in seen.items():
         assert net.epoch == epoch
         logits, _ = MLP.apply(net.params, net.state, x, train=False)
         assert np.mean(np.argmax(logits, -1) == noise.train.labels) == pytest.approx(accuracy)
