@@ -19,10 +19,12 @@ validation accuracy that peaks early. The paper prints no numbers.
   train accuracy    on the labels trained on, at that epoch and at the last
 
 Command: python experiments/arpit2017/critical_samples.py --preset smoke
-  smoke  digits (in the package), 500 images, 2x128 units; SMOKE_COST
-  cpu    MNIST, 2,000 images, 2x256 units, five fractions of either noise, three seeds; CPU_COST
+  smoke  digits (in the package), 500 images, 2x128 units, two fractions; a quarter of a minute on
+         two cores
+  cpu    MNIST, 2,000 images, 2x256 units, four fractions of either noise, three seeds;
+         CPU_COST
   paper  MNIST, all images, 2x4096 units, 1,000 epochs, the rate that is known; has not been run:
-         PAPER_COST
+         3e17 operations, by a GPU's data sheet an hour or two
 
 What the paper leaves open, or is not known here, and what is taken: the batch, 128; the images to
 validate on, the first of the test split; the fractions, 0 to 0.8 in steps of 0.2; the epochs that
