@@ -38,7 +38,6 @@ measured is kept, and a run that is killed goes on after the last of them.
 """
 
 import dataclasses
-import functools
 import sys
 import time
 from typing import Any
@@ -46,7 +45,7 @@ from typing import Any
 import numpy as np
 
 from rote import cli, data, measure, models, optim, tables, transforms, viz
-from rote.core import Dataset, InputError
+from rote.core import Dataset, InputError, Model
 from rote.studies import zhang2017
 from rote.studies.config import check_list, check_positive
 from rote.tables import Column
@@ -155,12 +154,13 @@ def run(config: Config, out: cli.Job) -> None:
 def measured(config: Config, dataset: Dataset, out: cli.Job) -> list[dict[str, Any]]:
     """A row for each data set and seed; those that an earlier call has measured are kept."""
     names = [f"{name} seed={seed}" for seed in config.seeds for name in DATA]
+    model = models.mlp((config.width,) * config.depth, num_classes=dataset.num_classes)
     kept = out.kept()
     for name in names:
         if name not in kept:
             begin = time.perf_counter()
             kind, _, seed = name.partition(" seed=")
-            kept[name] = row(config, dataset, kind, int(seed), out)
+            kept[name] = row(config, model, dataset, kind, int(seed), out)
             out.keep(name, kept[name])
             print(
                 f"[{sum(each in kept for each in names)}/{len(names)}] {name}: error rate "
@@ -171,13 +171,16 @@ def measured(config: Config, dataset: Dataset, out: cli.Job) -> list[dict[str, A
     return [kept[name] for name in names]
 
 
-def row(config: Config, dataset: Dataset, kind: str, seed: int, out: cli.Job) -> dict[str, Any]:
+def row(
+    config: Config, model: Model, dataset: Dataset, kind: str, seed: int, out: cli.Job
+) -> dict[str, Any]:
     """What the nets of a seed get wrong of a data set."""
+    first, hparams = config.num_nets * seed, {"learning_rate": config.learning_rate}
     results = fit_runs(
-        models.mlp((config.width,) * config.depth, num_classes=dataset.num_classes),
-        functools.partial(optim.sgd, config.learning_rate),
+        model,
+        optim.sgd,
         DATA[kind](dataset, seed),
-        [Run(config.num_nets * seed + net) for net in range(config.num_nets)],
+        [Run(first + net, hparams=hparams) for net in range(config.num_nets)],
         batch_size=config.batch_size,
         max_epochs=config.epochs,
         transform=transforms.unit_scale(),
