@@ -50,6 +50,7 @@ def test_the_ratio_is_of_the_net_after_that_epoch(searched, experiment):
     assert len({row["critical_ratio"] for row in rows}) > 1
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_what_it_found(command, searched, tmp_path, monkeypatch, capsys):
     out, keep, kept = tmp_path / "cut", RunDir.keep, []
 
@@ -74,6 +75,7 @@ class Killed(BaseException):
     pass
 
 
+@pytest.mark.slow
 def test_one_that_diverged_has_no_numbers(command, tmp_path):
     out = tmp_path / "run"
     flags = ("--preset", "smoke", "--seeds", "0", "--fractions", "0.8", "--num-train", "64")

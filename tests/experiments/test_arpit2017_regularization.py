@@ -51,7 +51,7 @@ def test_noise_acts_where_it_is_said_to(experiment):
 
     def outputs(**where):
         places = {"at_inputs": None, "at_hidden": None} | where
-        net = module.network((4,), (16,), 10, **places)
+        net = module.network((), (16,), 10, **places)
         params, state = net.init(jax.random.key(1), x)
         keys = jax.random.split(jax.random.key(2), 2)
         evaluated = net.apply(params, state, x, train=False)[0]
@@ -71,6 +71,17 @@ def test_noise_acts_where_it_is_said_to(experiment):
         assert jax.tree.structure(own) == jax.tree.structure(params)
         assert jnp.abs(one - other).max() > 1e-3, where
         assert jnp.abs(one - evaluated).max() > 1e-3, where
+
+
+def test_the_papers_net_has_convolutions_before_its_dense_layers(experiment):
+    module = experiment(NAME)
+    config = module.PRESETS["paper"]
+    net = module.network(config.channels, config.widths, 10, None, ("dropout", 0.5))
+    x = jnp.zeros((1, 32, 32, 3))
+    params, _ = jax.eval_shape(net.init, jax.random.key(0), x)
+    kernels = [params[f"block{i}"]["conv"]["kernel"].shape for i in (1, 2)]
+    kernels += [params[f"hidden{i}"]["dense"]["kernel"].shape for i in (1, 2)]
+    assert kernels == [(5, 5, 3, 64), (5, 5, 64, 64), (8 * 8 * 64, 384), (384, 192)]
 
 
 def test_the_settings_of_the_paper_are_all_there(experiment):
