@@ -85,10 +85,10 @@ def started() -> Started:
 def test_training_is_timed_apart_from_evaluation():
     events = [
         (10.0, started()),
-        (11.0, Evaluated(0, "", {})),
+        (11.0, Evaluated(0, "", {}, None)),
         (13.0, advanced(4, 4)),
         (16.0, advanced(10, 6)),
-        (20.0, Evaluated(0, "", {})),
+        (20.0, Evaluated(0, "", {}, None)),
     ]
     assert timing.training_seconds(events) == 5.0
     assert (timing.began(events), timing.first_step(events)) == (10.0, 13.0)

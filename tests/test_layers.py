@@ -22,6 +22,7 @@ from rote.layers import (
     dense,
     dropout,
     flatten,
+    gaussian_noise,
     global_avg_pool,
     glorot_uniform,
     he_normal,
@@ -40,6 +41,7 @@ LAYERS: dict[str, Callable[[], Model]] = {
     "batch_norm": batch_norm,
     "local_response_norm": lambda: local_response_norm(2, bias=0.5, alpha=0.1),
     "dropout": lambda: dropout(0.5),
+    "gaussian_noise": lambda: gaussian_noise(0.5),
     "max_pool": lambda: max_pool(3, stride=2, padding="SAME"),
     "avg_pool": lambda: avg_pool(3, stride=2, padding=1),
     "global_avg_pool": global_avg_pool,
@@ -62,7 +64,12 @@ def run(layer: Model, x: jax.Array) -> jax.Array:
 
 @pytest.mark.parametrize(
     ("name", "train"),
-    [*((name, False) for name in LAYERS), ("batch_norm", True), ("dropout", True)],
+    [
+        *((name, False) for name in LAYERS),
+        ("batch_norm", True),
+        ("dropout", True),
+        ("gaussian_noise", True),
+    ],
 )
 def test_derivatives(name: str, train: bool) -> None:
     """First and second order, forward and reverse, against finite differences in float64."""
@@ -364,6 +371,16 @@ def test_local_response_norm_by_hand(radius: int, beta: float) -> None:
 # Dropout
 
 
+def test_gaussian_noise() -> None:
+    x, layer = jnp.full((100, 1000), 3.0), gaussian_noise(0.2)
+    noisy, state = layer.apply({}, {}, x, train=True, key=jax.random.key(0))
+    assert state == {}
+    np.testing.assert_allclose(jnp.mean(noisy), 3.0, atol=0.002)
+    np.testing.assert_allclose(jnp.std(noisy), 0.2, rtol=0.02)
+    np.testing.assert_array_equal(layer.apply({}, {}, x, train=False)[0], x)
+    np.testing.assert_array_equal(gaussian_noise(0.0).apply({}, {}, x, train=True)[0], x)
+
+
 def test_dropout() -> None:
     x, layer = jnp.ones((100, 1000)), dropout(0.2)
     y, _ = layer.apply({}, {}, x, train=True, key=jax.random.key(0))
@@ -412,6 +429,7 @@ def test_dropout() -> None:
         (lambda: dense(0), (2, 4), np.float32, "dense: width 0; expected at least 1"),
         (lambda: dropout(1.0), (2, 4), np.float32, r"dropout: rate 1.0; expected .* \[0, 1\)"),
         (lambda: dropout(-0.1), (2, 4), np.float32, "dropout: rate -0.1"),
+        (lambda: gaussian_noise(-1.0), (2, 4), np.float32, "gaussian_noise: deviation -1.0"),
     ],
 )
 def test_bad_input(
@@ -422,6 +440,8 @@ def test_bad_input(
     assert "\n" not in str(caught.value)
 
 
-def test_dropout_without_a_key() -> None:
-    with pytest.raises(InputError, match=r"dropout: train=True without a key; call .*key="):
-        dropout(0.5).apply({}, {}, jnp.ones((2, 3)), train=True)
+@pytest.mark.parametrize("layer", [dropout, gaussian_noise])
+def test_what_is_random_needs_a_key(layer) -> None:
+    name = layer.__name__
+    with pytest.raises(InputError, match=rf"{name}: train=True without a key; call .*key="):
+        layer(0.5).apply({}, {}, jnp.ones((2, 3)), train=True)

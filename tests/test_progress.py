@@ -19,6 +19,10 @@ STEPS = 5
 MAPPING = "2 runs on 1 cpu device, one after another (map)"
 
 
+def no_net() -> Checkpoint:
+    raise AssertionError("to show a training, no net is needed")
+
+
 def history(epochs: int, first: int = 0) -> list[Row]:
     return [
         {
@@ -63,7 +67,7 @@ def play(
             progress(Advanced(running, epoch, max_epochs, taken, 2, STEPS, 1.0))
         rows = {run: history(epochs[run])[epoch] for run in running}
         for run, row in rows.items():
-            progress(Evaluated(run, labels[run], row))
+            progress(Evaluated(run, labels[run], row, no_net))
         for run in rows:
             if epochs[run] == epoch:
                 label = running.pop(run)
@@ -115,7 +119,7 @@ def test_a_row_that_no_event_brought_is_recorded_too(tmp_path: Path) -> None:
     rows[2]["train_loss"] = math.inf
     progress(started(1, 5))
     for row in rows[:2]:
-        progress(Evaluated(0, "a", row))
+        progress(Evaluated(0, "a", row, no_net))
     progress(Finished(0, "a", result("a", rows, "diverged", "not finite")))
     assert [row["train_loss"] for row in out.rows()] == [2.0, 1.0, math.inf]
 

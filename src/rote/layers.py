@@ -293,6 +293,39 @@ def dropout(rate: float) -> Model:
     return Model(lambda key, example: ({}, {}), apply)
 
 
+def gaussian_noise(deviation: float) -> Model:
+    r"""Adds noise :math:`\eta \sim \mathcal{N}(0, \sigma^2)` to each element.
+
+    Acts with ``train=True`` only, and needs a ``key`` there.
+
+    Args:
+      deviation: the noise's standard deviation :math:`\sigma`, in units of the input.
+
+    Raises:
+      InputError: if it is negative, or ``train=True`` and there is no key.
+
+    Reference:
+      Bishop 1995, Training with noise is equivalent to Tikhonov regularization.
+    """
+    _require(deviation >= 0, f"gaussian_noise: deviation {deviation}; expected 0 or more")
+
+    def apply(params, state, x, *, train, key=None):
+        del params
+        if not train or deviation == 0:
+            return x, state
+        _require(
+            key is not None,
+            "gaussian_noise: train=True without a key; call apply(..., train=True, "
+            "key=jax.random.key(0))",
+        )
+        with jax.named_scope("gaussian_noise"):
+            x = jnp.asarray(x)
+            noise = jax.random.normal(key, x.shape, jnp.float32)  # the same draws in every dtype
+            return x + (deviation * noise).astype(x.dtype), state
+
+    return Model(lambda key, example: ({}, {}), apply)
+
+
 def max_pool(window: int = 2, *, stride: int | None = None, padding: Padding = "VALID") -> Model:
     """The largest element of each window, per channel.
 

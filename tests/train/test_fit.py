@@ -296,6 +296,26 @@ def test_a_diverging_run_does_not_end_the_others(noise):
     assert good.status == "max_epochs" and len(good.history) == 3
 
 
+def test_an_event_gives_the_net_that_was_evaluated(noise):
+    seen = {}
+
+    def look(event):
+        if isinstance(event, Evaluated):
+            seen[event.run, event.row["epoch"]] = event.net(), event.row["train_accuracy"]
+
+    runs = [Run(seed, hparams={"learning_rate": 0.1}) for seed in range(2)]
+    results = fit_runs(MLP, optax.sgd, noise, runs, max_epochs=2, on_event=look, **SETTINGS)
+    assert set(seen) == {(run, epoch) for run in range(2) for epoch in range(3)}
+    x = noise.train.images / np.float32(255)
+    for (_, epoch), (net, accuracy) in seen.items():
+        assert net.epoch == epoch
+        logits, _ = MLP.apply(net.params, net.state, x, train=False)
+        assert np.mean(np.argmax(logits, -1) == noise.train.labels) == pytest.approx(accuracy)
+    for run, result in enumerate(results):
+        chex.assert_trees_all_equal(seen[run, 0][0], result.initial)
+        chex.assert_trees_all_equal(seen[run, 2][0], result.final)
+
+
 def test_an_interruption_keeps_what_is_there(noise):
     def interrupt(event):
         if isinstance(event, Evaluated) and event.row["epoch"] == 2:

@@ -1,5 +1,6 @@
 """Training: the step, runs of it, stop rules, and what they report."""
 
+from rote.train.adversarial import adversarial
 from rote.train.checkpoint import CheckpointError, Checkpoints
 from rote.train.events import Advanced, Evaluated, Event, Finished, Resumed, Started
 from rote.train.fit import fit, fit_groups, fit_runs
@@ -47,6 +48,7 @@ __all__ = [
     "TrainState",
     "TrainingInterrupted",
     "accuracy_reached",
+    "adversarial",
     "any_of",
     "cross_entropy",
     "epoch_order",

@@ -70,7 +70,7 @@ class Cohort:
         steps = self._settings.steps_per_epoch
         logs = dict.fromkeys(self.tasks, log)
         moment = Moment(slots, train, self._zeros(slots), 0, steps, logs, 0.0)
-        self.initial = self._nets(moment)
+        self.initial = self.nets(moment)
         return moment
 
     def go_on(
@@ -132,7 +132,7 @@ class Cohort:
         train, test = (self._evaluate_split(moment, part) for part in ("train", "test"))
         loss_sum = to_host(moment.loss_sum, self._placement)
         seconds = moment.seconds + time.perf_counter() - begin
-        nets = functools.cache(lambda: self._nets(moment))
+        nets = functools.cache(lambda: self.nets(moment))
         logs = dict(moment.logs)
         for slot, run in occupied(moment.slots):
             seen, tested = (PerExample(*(v[slot] for v in values)) for values in (train, test))
@@ -228,7 +228,7 @@ class Cohort:
     def interrupted(self, moment: Moment, runs: Collection[int]) -> list[Result]:
         """What these runs, which are cut short, have produced; one may just have ended."""
         epoch = moment.epoch - (moment.epoch > 0 and moment.taken == 0)
-        nets = self._nets(moment._replace(epoch=epoch))
+        nets = self.nets(moment._replace(epoch=epoch))
         cut_short = {
             run: log if log.status else log._replace(status="interrupted", final=nets[run])
             for run, log in moment.logs.items()
@@ -349,9 +349,9 @@ class Cohort:
             of_the_runs = train, start.loss_sum, batches, at.hparams, at.active
             train, _, _ = self._program.chunk(of_the_runs, (images, taken, count))
             taken += count
-        return self._nets(start._replace(train=train, epoch=moment.epoch))[run]
+        return self.nets(start._replace(train=train, epoch=moment.epoch))[run]
 
-    def _nets(self, moment: Moment) -> dict[int, Checkpoint]:
+    def nets(self, moment: Moment) -> dict[int, Checkpoint]:
         """Parameters and state of the active runs, on the host."""
         host = to_host((moment.train.params, moment.train.state), self._placement)
         return {

@@ -1,10 +1,10 @@
 """What training tells its caller while it goes on: a few kinds of event, one callback."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
-from rote.train.result import Result, Row
+from rote.train.result import Checkpoint, Result, Row
 
 
 class Started(NamedTuple):
@@ -103,11 +103,15 @@ class Evaluated(NamedTuple):
       run: index of the run within the call.
       label: the run's label.
       row: the new row of its history.
+      net: gives the parameters and the state evaluated, copied to the host, for measures of the
+        caller's own along training. An interrupted training that is continued may send the last
+        events again, with the same nets. Of several processes, all must call it or none.
     """
 
     run: int
     label: str
     row: Row
+    net: Callable[[], Checkpoint]
 
 
 class Finished(NamedTuple):

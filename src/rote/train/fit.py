@@ -16,7 +16,7 @@ from rote.train.loop import Session
 from rote.train.placement import Execution
 from rote.train.program import MakeOptimizer
 from rote.train.result import DivergedError, Result, Run, TrainingInterrupted
-from rote.train.step import Loss, Transform, cross_entropy
+from rote.train.step import Loss, Objective, Transform, cross_entropy, mean_loss
 from rote.train.stop import StopRule
 
 
@@ -30,6 +30,7 @@ def fit(
     max_epochs: int,
     transform: Transform,
     loss_fn: Loss = cross_entropy,
+    objective: Objective = mean_loss,
     stop: StopRule | None = None,
     compute_dtype: str | None = None,
     micro_batches: int = 1,
@@ -49,6 +50,8 @@ def fit(
         examples in a new order and drops the remainder that does not fill a batch.
       transform: from stored images to the net's input, such as ``rote.transforms.unit_scale()``.
       loss_fn: per-example loss of ``(logits, labels)``.
+      objective: what a step descends; by default the mean loss of its mini-batch, else for example
+        ``rote.train.adversarial(...)``. Evaluation is on the images as they are.
       stop: when to end earlier, such as ``rote.accuracy_reached(1.0)``.
       compute_dtype: dtype of the computation inside the net, one of ``COMPUTE_DTYPES``; losses,
         statistics and metrics stay in float32 or wider.
@@ -76,6 +79,7 @@ def fit(
         max_epochs=max_epochs,
         transform=transform,
         loss_fn=loss_fn,
+        objective=objective,
         stop=stop,
         compute_dtype=compute_dtype,
         micro_batches=micro_batches,
@@ -98,6 +102,7 @@ def fit_runs(
     max_epochs: int,
     transform: Transform,
     loss_fn: Loss = cross_entropy,
+    objective: Objective = mean_loss,
     stop: StopRule | None = None,
     compute_dtype: str | None = None,
     micro_batches: int = 1,
@@ -121,6 +126,7 @@ def fit_runs(
       max_epochs: as in ``fit``.
       transform: as in ``fit``.
       loss_fn: as in ``fit``.
+      objective: as in ``fit``.
       stop: as in ``fit``.
       compute_dtype: as in ``fit``.
       micro_batches: as in ``fit``.
@@ -147,6 +153,7 @@ def fit_runs(
         max_epochs=max_epochs,
         transform=transform,
         loss_fn=loss_fn,
+        objective=objective,
         stop=stop,
         compute_dtype=compute_dtype,
         micro_batches=micro_batches,

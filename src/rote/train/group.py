@@ -19,7 +19,15 @@ from rote.train.moment import Settings, plain_keys
 from rote.train.placement import Execution, choose_placement
 from rote.train.program import MakeOptimizer, compile_program, order_keys
 from rote.train.result import Run
-from rote.train.step import Loss, Transform, cross_entropy, init_train_state, make_step
+from rote.train.step import (
+    Loss,
+    Objective,
+    Transform,
+    cross_entropy,
+    init_train_state,
+    make_step,
+    mean_loss,
+)
 from rote.train.stop import StopRule
 from rote.train.trees import shapes_of
 
@@ -38,6 +46,7 @@ class Group:
     max_epochs: int
     transform: Transform
     loss_fn: Loss = cross_entropy
+    objective: Objective = mean_loss
     stop: StopRule | None = None
     compute_dtype: str | None = None
     micro_batches: int = 1
@@ -64,6 +73,7 @@ def prepare(group: Group, execution: Execution, send: Callable[[Event], None]) -
         batch_size=group.batch_size,
         transform=group.transform,
         loss_fn=group.loss_fn,
+        objective=group.objective,
         compute_dtype=group.compute_dtype,
         micro_batches=group.micro_batches,
     )
@@ -190,7 +200,13 @@ def _digest_of_program(group: Group) -> str:
         optimizer = group.make_optimizer(**hparams)
         _, key = order_keys(0)
         state = init_train_state(*group.model.init(key, x), optimizer, key)
-        step = make_step(group.model, optimizer, group.loss_fn, transform=group.transform)
+        step = make_step(
+            group.model,
+            optimizer,
+            group.loss_fn,
+            transform=group.transform,
+            objective=group.objective,
+        )
         return step(state, Batch(images, labels))
 
     example = _example(group)

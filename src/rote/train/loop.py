@@ -1,5 +1,6 @@
 """All runs of a call on the host: cohorts in turn, events, checkpoints, interruptions."""
 
+import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from rote.train.moment import Moment, Settings, Task
 from rote.train.placement import Execution, Placement, memory_budget
 from rote.train.processes import agreed, anywhere, deferred_signals
 from rote.train.program import Program
-from rote.train.result import Result, Row, Run, TrainingInterrupted
+from rote.train.result import Checkpoint, Result, Row, Run, TrainingInterrupted
 from rote.train.saved import (
     continue_ended,
     ended_content,
@@ -140,8 +141,14 @@ class Session:
             else:
                 moment = cohort.evaluate(before)
                 self._epochs += 1
+                nets = functools.cache(functools.partial(cohort.nets, before))
                 news = [
-                    Evaluated(run, call.runs[run].label, moment.logs[run].history[-1])
+                    Evaluated(
+                        run,
+                        call.runs[run].label,
+                        moment.logs[run].history[-1],
+                        functools.partial(_one_of, nets, run),
+                    )
                     for run in running
                 ]
             # What has been shown to lead somewhere sound is saved, not what follows it: where the
@@ -304,6 +311,10 @@ class Session:
         for run in cohort.tasks:
             del pending[run]
         return cohort
+
+
+def _one_of(nets: Callable[[], dict[int, Checkpoint]], run: int) -> Checkpoint:
+    return nets()[run]
 
 
 def _signature(task: Task) -> tuple[Any, ...]:

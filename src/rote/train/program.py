@@ -20,6 +20,7 @@ from rote.losses import margin
 from rote.train.placement import BATCH, RUN, Placement
 from rote.train.step import (
     Loss,
+    Objective,
     TrainState,
     Transform,
     init_train_state,
@@ -154,6 +155,7 @@ def compile_program(
     batch_size: int,
     transform: Transform,
     loss_fn: Loss,
+    objective: Objective,
     compute_dtype: DTypeLike | None,
     micro_batches: int,
 ) -> Program:
@@ -191,6 +193,7 @@ def compile_program(
             make_optimizer(**hparams),
             loss_fn,
             transform=transform,
+            objective=objective,
             compute_dtype=compute_dtype,
             micro_batches=micro_batches,
         )

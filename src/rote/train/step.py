@@ -17,6 +17,14 @@ Transform = Callable[..., jax.Array]
 """``(images, *, train, key=None) -> x``, from images as stored to the net's input; see
 ``rote.transforms``."""
 
+Forward = Callable[..., tuple[jax.Array, State]]
+"""``(params, state, images, *, train, key=None) -> (logits, state)``; see ``make_forward``."""
+Objective = Callable[
+    [Forward, Loss], Callable[[Params, State, Batch, Key], tuple[jax.Array, State]]
+]
+"""From a net and a per-example loss to what a step descends: ``(params, state, batch, key) ->
+(loss, state)``, a scalar and the model's new state. ``mean_loss``, or ``adversarial``."""
+
 cross_entropy: Loss = optax.softmax_cross_entropy_with_integer_labels
 
 
@@ -48,7 +56,7 @@ def init_train_state(
 
 def make_forward(
     model: Model, transform: Transform, compute_dtype: DTypeLike | None = None
-) -> Callable[..., tuple[jax.Array, State]]:
+) -> Forward:
     """From images as stored to logits: transform, cast, apply, cast back.
 
     Args:
@@ -72,16 +80,29 @@ def make_forward(
     return forward
 
 
+def mean_loss(
+    forward: Forward, loss_fn: Loss
+) -> Callable[[Params, State, Batch, Key], tuple[jax.Array, State]]:
+    """The mean loss of a mini-batch in training mode: what training descends by default."""
+
+    def objective(params, state, batch, key):
+        logits, state = forward(params, state, batch.images, train=True, key=key)
+        return loss_fn(logits, batch.labels).mean(), state
+
+    return objective
+
+
 def make_step(
     model: Model,
     optimizer: optax.GradientTransformation,
     loss_fn: Loss = cross_entropy,
     *,
     transform: Transform,
+    objective: Objective = mean_loss,
     compute_dtype: DTypeLike | None = None,
     micro_batches: int = 1,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, jax.Array]]:
-    """One optimizer step on the mean loss of a mini-batch, for ``jit``, ``scan`` and ``vmap``.
+    """One optimizer step on the loss of a mini-batch, for ``jit``, ``scan`` and ``vmap``.
 
     Args:
       model: the network.
@@ -91,22 +112,19 @@ def make_step(
         the params, with this step's draws: for a line search, or ``rote.optim.gradient_penalty``.
       loss_fn: per-example loss.
       transform: from stored images to the net's input; its augmentation acts here.
+      objective: what is descended, the mean of the loss over the batch or, for example,
+        ``rote.train.adversarial(...)``.
       compute_dtype: see ``make_forward``.
       micro_batches: how many equal parts the batch is computed in, one after another, to need less
         memory. The gradient is their mean. Batch statistics are those of each part, and the running
         ones move once for each, so with batch normalization this is another training.
 
     Returns:
-      ``(train_state, batch) -> (train_state, loss)``; ``loss`` is the mini-batch mean before the
+      ``(train_state, batch) -> (train_state, loss)``; ``loss`` is that of the mini-batch before the
       update.
     """
-    forward = make_forward(model, transform, compute_dtype)
-
-    def mean_loss(params, state, batch, key):
-        logits, state = forward(params, state, batch.images, train=True, key=key)
-        return loss_fn(logits, batch.labels).mean(), state
-
-    loss_and_gradient = jax.value_and_grad(mean_loss, has_aux=True)
+    loss_of = objective(make_forward(model, transform, compute_dtype), loss_fn)
+    loss_and_gradient = jax.value_and_grad(loss_of, has_aux=True)
     update = optax.with_extra_args_support(optimizer).update
 
     def accumulate(params, state, batch, key):
@@ -138,7 +156,7 @@ def make_step(
         def value_fn(params: Params) -> jax.Array:
             same = jax.random.clone(step_key)  # the same draws, on purpose
             if micro_batches == 1:
-                return mean_loss(params, state, batch, same)[0]
+                return loss_of(params, state, batch, same)[0]
             return accumulate(params, state, batch, same)[0][0]
 
         updates, opt_state = update(

@@ -23,6 +23,7 @@ from rote.viz.regions import Plane, decision_regions
 from rote.viz.representation import Frame, representation_film, representation_stills
 from rote.viz.simplicity import probability_and_complexity, probability_rank
 from rote.viz.spread import spread
+from rote.viz.trade_off import trade_off
 
 __all__ = [
     "Frame",
@@ -53,5 +54,6 @@ __all__ = [
     "spread",
     "test_error",
     "time_to_fit",
+    "trade_off",
     "valleys",
 ]

@@ -45,6 +45,8 @@ NAMES = {
     "clean_accuracy": "accuracy on the clean labels",
     "changed_accuracy": "training accuracy, changed labels",
     "unchanged_accuracy": "training accuracy, unchanged labels",
+    "random_accuracy": "training accuracy on random labels",
+    "critical_ratio": "critical sample ratio",
 }
 
 
