@@ -139,9 +139,8 @@ def run(config: Config, out: cli.Job) -> None:
         x=("train_loss", "test_loss"),
         by="width",
         unit="nets",
-        log=True,
         caption=f"one hidden layer, {about['num_train']:,} images of {dataset.name}, after epoch "
-        f"{config.max_epochs}; bins equally wide in the logarithm",
+        f"{config.max_epochs}",
         title="Where SGD ends, by the number of hidden units",
     )
     out.save_figure("losses", figure)
@@ -158,9 +157,7 @@ def run(config: Config, out: cli.Job) -> None:
     widths = by_width(nets)
     for row, found in zip(summary, widths, strict=True):
         row |= in_words(found)
-    out.finish(
-        tables.format_table(summary), table=[*nets, *widths], summary=summary, data=about
-    )
+    out.finish(tables.format_table(summary), table=[*nets, *widths], summary=summary, data=about)
 
 
 def train(config: Config, dataset: Dataset, out: cli.Job) -> list[dict[str, Any]]:
@@ -254,9 +251,7 @@ def by_width(nets: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             "outside": share,
             "correlation": correlation,
         }
-        for width, of, share, correlation in zip(
-            widths, losses, outside, correlations, strict=True
-        )
+        for width, of, share, correlation in zip(widths, losses, outside, correlations, strict=True)
     ]
 
 

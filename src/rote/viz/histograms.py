@@ -28,7 +28,6 @@ def histograms(
     by: str,
     bins: int = 60,
     unit: str = "rows",
-    log: bool = False,
     caption: str = "",
     title: str | None = None,
 ) -> "Figure":
@@ -41,7 +40,6 @@ def histograms(
       by: column that tells the histograms apart.
       bins: from the smallest value to the largest, all equally wide.
       unit: what a row is, in the plural.
-      log: whether the abscissa is logarithmic, and with it the widths of the bins.
       caption: what else the reader must know; the number of rows is added.
       title: a line above the figure.
 
@@ -49,8 +47,7 @@ def histograms(
       The figure.
 
     Raises:
-      InputError: if there are no rows, a column is missing or without a value, or a value on a
-        logarithmic axis is not positive.
+      InputError: if there are no rows, or a column is missing or without a value.
     """
     columns = [x] if isinstance(x, str) else list(x)
     need_columns(rows, [*columns, by])
@@ -68,10 +65,9 @@ def histograms(
     for ax, column in zip(axes, columns, strict=True):
         shown = values[column]
         finite = shown[np.isfinite(shown)]
-        if not finite.size or (log and finite.min() <= 0):
-            raise InputError(f"histograms: {column!r} has no values that can be shown")
-        space = np.geomspace if log else np.linspace
-        edges = space(finite.min(), finite.max(), bins + 1)
+        if not finite.size:
+            raise InputError(f"histograms: {column!r} has no value that can be shown")
+        edges = np.linspace(finite.min(), finite.max(), bins + 1).tolist()
         for name in names:
             mine = shown[[row[by] == name for row in rows]]
             ax.hist(
@@ -82,8 +78,6 @@ def histograms(
                 histtype="stepfilled",
                 label=name if isinstance(name, str) else f"{name_of(by)} {name:g}",
             )
-        if log:
-            ax.set_xscale("log")
         label_axes(ax, name_of(column), unit)
     legend_outside(figure)
     return figure

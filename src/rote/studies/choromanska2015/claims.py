@@ -12,9 +12,9 @@ EXPERIMENTS = ("minima",)
 FEWEST_NETS = 20
 """Fewer nets of a width say too little about how their losses are distributed."""
 FALLS_TEST = (
-    "over 2,000 resamples of the nets of every width, the 95 % bootstrap interval of the change "
-    "from the smallest width to the largest lies below 0, and from no width to the next does one "
-    "lie above 0; it does not hold where one of these lies above 0; fewer than "
+    f"over {minima.RESAMPLES:,} resamples of the nets of every width, the 95 % bootstrap interval "
+    "of the change from the smallest width to the largest lies below 0, and from no width to the "
+    "next does one lie above 0; it does not hold where one of these lies above 0; fewer than "
     f"{FEWEST_NETS} nets of a width are too few"
 )
 NAMES = {"holds": "falls", "does not hold": "does not fall", "inconclusive": "inconclusive"}

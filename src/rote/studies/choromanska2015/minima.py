@@ -10,7 +10,7 @@ Losses = Sequence[np.ndarray]
 """Per width, ascending, ``[n, 2]``: training loss and test loss of each net."""
 Statistic = Callable[[Losses], list[float]]
 """From the losses to a number per width."""
-RESAMPLES = 2_000
+RESAMPLES = 1_000
 
 
 def outside_the_band(losses: Losses) -> list[float]:
