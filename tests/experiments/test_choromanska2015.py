@@ -5,6 +5,7 @@ import pytest
 
 from rote.record import RunDir
 
+pytestmark = pytest.mark.usefixtures("quick_compiles")
 MINIMA = "choromanska2015/minima"
 SMALL = ("--preset", "smoke", "--widths", "20", "2", "--nets", "5", "--max-epochs", "8")
 SMALL += ("--num-train", "500", "--batch-size", "50")
