@@ -39,6 +39,7 @@ the same. Plain SGD, no decay.
 """
 
 import dataclasses
+import functools
 import itertools
 from collections import Counter
 from collections.abc import Sequence
@@ -46,11 +47,8 @@ from statistics import fmean
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
 from rote import (
-    Batch,
     Dataset,
     Group,
     Model,
@@ -59,34 +57,21 @@ from rote import (
     data,
     fit_groups,
     layers,
-    make_step,
-    measure,
     optim,
     tables,
     transforms,
     viz,
 )
-from rote.combinators import serial
-from rote.core import InputError, Params, State, unknown_name
-from rote.studies import zhang2017
+from rote.core import unknown_name
+from rote.studies import santurkar2018, zhang2017
 from rote.studies.config import check_list, check_positive
 from rote.studies.foundations import ending
 from rote.tables import Column
-from rote.train import (
-    TrainState,
-    cross_entropy,
-    epoch_order,
-    init_train_state,
-    make_forward,
-    order_keys,
-)
 
-MEASURES = ("loss_range", "gradient_change", "smoothness")
-NETS = ("plain", "batch_norm", "noisy_batch_norm")
+MEASURES = santurkar2018.LANDSCAPE
+NETS = santurkar2018.NETS
 TRAINS = 0.9
 """Training accuracy from which on a training counts."""
-LARGEST_SHIFT, LARGEST_SCALE, SPREAD = 0.5, 1.25, 0.1
-"""Of the noise."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,45 +201,7 @@ def run(config: Config, out: cli.Job) -> None:
 def build(config: Config, net: str, scale: float, num_classes: int) -> Model:
     """The net; ``scale`` is a factor on the uniform Kaiming weights."""
     init = layers.Init(jax.nn.initializers.variance_scaling(2 * scale**2, "fan_in", "uniform"))
-    behind = {
-        "plain": {},
-        "batch_norm": {"norm": layers.batch_norm()},
-        "noisy_batch_norm": {"norm": layers.batch_norm(), "noise": noise()},
-    }[net]
-    hidden = serial(
-        dense=layers.dense(config.width, bias=net == "plain", init=init),
-        **behind,
-        relu=layers.activation(jax.nn.relu),
-    )
-    return serial(
-        flatten=layers.flatten(),
-        **{f"hidden{i}": hidden for i in range(1, config.depth + 1)},
-        head=layers.dense(num_classes, init=init),
-    )
-
-
-def noise() -> Model:
-    """A layer that scales and shifts ``[B, n]``; how, changes with every step, unit and example.
-
-    Acts with ``train=True`` only, and needs a ``key`` there.
-    """
-
-    def apply(
-        params: Params, state: State, x: jax.Array, *, train: bool, key: jax.Array | None = None
-    ) -> tuple[jax.Array, State]:
-        if not train:
-            return x, state
-        if key is None:
-            raise InputError("noise: train=True without a key")
-        of_shift, of_scale, of_m, of_s = jax.random.split(key, 4)
-        shape, units = x.shape, x.shape[1:]
-        shift = jax.random.uniform(of_shift, units, x.dtype, -LARGEST_SHIFT, LARGEST_SHIFT)
-        scale = jax.random.uniform(of_scale, units, x.dtype, 1, LARGEST_SCALE)
-        m = shift + jax.random.uniform(of_m, shape, x.dtype, -SPREAD, SPREAD)
-        s = scale + SPREAD * jax.random.normal(of_s, shape, x.dtype)
-        return s * x + m, state
-
-    return Model(lambda key, example: ({}, {}), apply)
+    return santurkar2018.chain(net, config.depth, config.width, num_classes, init=init).model
 
 
 def train_grid(config: Config, dataset: Dataset, out: cli.Job) -> list[dict[str, Any]]:
@@ -334,50 +281,23 @@ def what_trains(grid: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def along_training(config: Config, net: str, dataset: Dataset, seed: int) -> list[dict[str, Any]]:
     """Trains a net from scale 1, and looks along the gradient every so many steps."""
-    model = build(config, net, 1.0, dataset.num_classes)
-    optimizer = optim.sgd(config.landscape_learning_rate)
-    transform = transforms.unit_scale()
-    step = jax.jit(make_step(model, optimizer, transform=transform))
-    forward = make_forward(model, transform)
-    step_sizes = config.landscape_learning_rate * jnp.geomspace(0.5, 4, 8)
-
-    @jax.jit
-    def look(train_state: TrainState, batch: Batch) -> tuple[jax.Array, measure.AlongGradient]:
-        def loss(params: Params) -> jax.Array:
-            logits, _ = forward(params, train_state.state, batch.images, train=True)
-            return cross_entropy(logits, batch.labels).mean()
-
-        here = loss(train_state.params)
-        return here, measure.along_gradient(loss, train_state.params, step_sizes)
-
-    example = jax.eval_shape(lambda x: transform(x, train=False), dataset.train.images[:1])
-    shuffle_key, noise_key = order_keys(seed)
-    params, state = jax.jit(model.init)(jax.random.key(seed), example)
-    train_state = init_train_state(params, state, optimizer, noise_key)
-    count = len(dataset.train.labels)
-    per_epoch = count // config.batch_size
-    table = []
-    for taken in range(config.landscape_steps):
-        epoch, place = divmod(taken, per_epoch)
-        if place == 0:
-            order = np.asarray(epoch_order(shuffle_key, epoch, count))
-        rows = order[place * config.batch_size : (place + 1) * config.batch_size]
-        batch = Batch(dataset.train.images[rows], dataset.train.labels[rows])
-        if taken % config.landscape_every == 0:
-            here, found = jax.device_get(look(train_state, batch))
-            table.append(
-                {
-                    "net": net,
-                    "seed": seed,
-                    "step": taken,
-                    "loss": float(here),
-                    "loss_range": float(np.ptp(found.losses)),
-                    "gradient_change": float(found.gradient_changes.max()),
-                    "smoothness": float(found.smoothness.max()),
-                }
-            )
-        train_state, _ = step(train_state, batch)
-    return table
+    rate = config.landscape_learning_rate
+    seen = santurkar2018.looks_along(
+        build(config, net, 1.0, dataset.num_classes),
+        optim.sgd(rate),
+        dataset,
+        functools.partial(santurkar2018.landscape, learning_rate=rate),
+        seed=seed,
+        batch_size=config.batch_size,
+        steps=config.landscape_steps,
+        every=config.landscape_every,
+        transform=transforms.unit_scale(),
+    )
+    return [
+        {"net": net, "seed": seed, "step": step, **jax.tree.map(float, found)}
+        for step, found, _ in seen
+        if found is not None
+    ]
 
 
 def mean_over_steps(surface: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

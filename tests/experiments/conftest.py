@@ -3,6 +3,7 @@
 import importlib.util
 from pathlib import Path
 
+import jax
 import pytest
 
 from rote import cli
@@ -41,3 +42,12 @@ def command():
         return 0
 
     return run
+
+
+@pytest.fixture(scope="module")
+def quick_compiles():
+    """Fewer optimizations: for what is compiled to run for a moment only."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)

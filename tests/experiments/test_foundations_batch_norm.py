@@ -5,15 +5,9 @@ import numpy as np
 import pytest
 
 from rote.record import RunDir
+from rote.studies import santurkar2018
 
-
-@pytest.fixture(autouse=True, scope="module")
-def quick_compiles():
-    """Fewer optimizations: what is compiled here runs for a moment only."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
+pytestmark = pytest.mark.usefixtures("quick_compiles")
 
 
 @pytest.mark.slow
@@ -66,9 +60,8 @@ def test_what_trains_is_counted_by_hand(experiment):
     assert "test_accuracy" not in plain  # the largest of many would be chosen by the test set
 
 
-def test_the_noise_has_random_means_and_scales_and_acts_in_training_only(experiment):
-    module = experiment("foundations/batch_norm")
-    layer = module.noise()
+def test_the_noise_has_random_means_and_scales_and_acts_in_training_only():
+    layer = santurkar2018.noise()
     x = np.random.default_rng(0).normal(size=(4000, 50)).astype(np.float32)
     assert layer.apply({}, {}, x, train=False)[0] is x
     y, other = (

@@ -273,3 +273,15 @@ def test_bubbles_have_areas_and_names_that_do_not_collide():
     assert all(float(tick.get_text()) % 1 == 0 for tick in ax.get_xticklabels())
     with pytest.raises(InputError, match="not positive"):
         viz.bubbles([{**rows[0], "params": 0}], x="year", y="layers", size="params", label="net")
+
+
+def test_histograms_count_every_row_once():
+    values = {"wide": [0.0, 1.0, 2.0, None], "narrow": [1.0, 1.0, 1.1, 1.2]}
+    rows = [{"net": net, "loss": loss} for net, losses in values.items() for loss in losses]
+    figure = viz.histograms(rows, x="loss", by="net", bins=4, unit="nets")
+    (ax,) = figure.axes
+    heights = [max(patch.get_path().vertices[:, 1]) for patch in ax.patches]
+    assert heights == [1, 4]  # the bins are [0, 0.5), [0.5, 1), [1, 1.5), [1.5, 2]
+    assert "1 nets without a value" in figure.get_supxlabel()
+    with pytest.raises(ValueError, match="no value that can be shown"):
+        viz.histograms([{"net": 1, "loss": None}], x="loss", by="net")

@@ -6,6 +6,7 @@ state fixed in it, whoever trained the net. The margin of logits is ``rote.losse
 
 from rote.measure.agreement import ErrorAgreement, distance_of_equals, error_agreement
 from rote.measure.complexity import lempel_ziv_complexity, lempel_ziv_words
+from rote.measure.covariate_shift import CovariateShift, internal_covariate_shift
 from rote.measure.critical import CriticalSamples, critical_samples
 from rote.measure.curvature import (
     HessianEigenvalues,
@@ -35,6 +36,7 @@ from rote.measure.sensitivity import gini_coefficient, input_gradient_norms, los
 
 __all__ = [
     "AlongGradient",
+    "CovariateShift",
     "CriticalSamples",
     "DerivativeMatch",
     "ErrorAgreement",
@@ -60,6 +62,7 @@ __all__ = [
     "hessian_vector_product",
     "input_gradient_norms",
     "input_margins",
+    "internal_covariate_shift",
     "layer_outputs",
     "learned_epochs",
     "lempel_ziv_complexity",

@@ -14,6 +14,7 @@ from rote.viz.descent import descent_paths, valleys
 from rote.viz.fitted_lines import fitted_lines
 from rote.viz.graph import computation_graph
 from rote.viz.heat_map import heat_map
+from rote.viz.histograms import histograms
 from rote.viz.images import confidences, feature_maps, image_grid
 from rote.viz.learning_order import learning_order
 from rote.viz.linear import distances, norm_and_error
@@ -40,6 +41,7 @@ __all__ = [
     "feature_maps",
     "fitted_lines",
     "heat_map",
+    "histograms",
     "image_grid",
     "learning_curves",
     "learning_order",

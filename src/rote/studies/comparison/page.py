@@ -22,7 +22,10 @@ QUANTITIES = {
     "test_error": "test error, %",
     "test_top_5": "top-5 test accuracy, %",
     "norm": "norm",
+    "correlation": "correlation",
 }
+DIGITS = {"norm": 0, "correlation": 3}
+"""After the point, of the quantities that are no percentages."""
 WRITTEN = """\
 Written by `python experiments/{folder}/side_by_side.py` from the files in [results](results)."""
 RULE = """\
@@ -55,11 +58,9 @@ def section(
     parts = [WRITTEN.format(folder=folder)]
     if compared:
         parts[0] += f"\n{RULE}"
-        parts += [
-            "![Ours over the paper's numbers](figures/side_by_side.png)",
-            "### Numbers",
-            _table([_number_row(item, numbers) for item in compared]),
-        ]
+        if figure_rows(compared):
+            parts.append("![Ours over the paper's numbers](figures/side_by_side.png)")
+        parts += ["### Numbers", _table([_number_row(item, numbers) for item in compared])]
     parts += [
         "### Claims in words",
         "Judged on the data that there are, by the test above each table, each claim for itself: "
@@ -110,7 +111,7 @@ def figure_rows(compared: Sequence[Compared]) -> list[dict[str, Any]]:
             "verdict": item.verdict,
         }
         for item in compared
-        # What has no margin is no percentage either: the norms.
+        # What has no margin is no percentage either: norms, correlations.
         if item.published.margin is not None
     ]
 
@@ -127,8 +128,8 @@ def describe_data(entry: Mapping[str, Any]) -> str:
 
 def _number_row(item: Compared, numbers: Mapping[str, str]) -> dict[str, str]:
     published = item.published
-    percent = published.column != "norm"
-    scale, digits = (100, 2) if percent else (1, 0)
+    digits = DIGITS.get(published.column, 2)
+    scale = 1 if published.column in DIGITS else 100
     ours = difference = ""
     if item.mean is not None and item.difference is not None:
         spread = "" if item.sd is None else f" ± {scale * item.sd:.{digits}f}"

@@ -1,0 +1,32 @@
+"""The paper's claims beside what we measured: the tables in this folder's README.
+
+Source: Santurkar et al. 2018; its claims, each with a test fixed beforehand, stand in
+rote/studies/santurkar2018/claims.py. Its curves have no printed numbers that we know of, so there
+are none here.
+
+Command:
+  python experiments/santurkar2018/side_by_side.py --collect RUN_DIR NAME
+      copies what the comparison needs of a finished run into results/NAME.json, to be committed
+  python experiments/santurkar2018/side_by_side.py
+      writes the tables into README.md, between its markers
+  python experiments/santurkar2018/side_by_side.py --check
+      exits with 1 if the README is not what the result files give
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rote.studies.comparison import command
+from rote.studies.santurkar2018.paper import PAPER
+
+FOLDER = Path(__file__).resolve().parent
+
+
+def main(argv: Sequence[str] | None = None, folder: Path = FOLDER) -> int:
+    """Runs the command, on the README and results of ``folder``."""
+    return command.run(PAPER, FOLDER, __doc__, argv, folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
