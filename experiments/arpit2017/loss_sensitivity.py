@@ -213,6 +213,7 @@ class Net:
         unique = num_classes == config.num_train
         rate = config.unique_learning_rate if unique else config.learning_rate
         self.optimizer = optax.sgd(rate)
+        self.init = jax.jit(self.model.init)
         self.every = config.num_steps // config.moments
         self.train = jax.jit(self._train)
         self.sensitivity = jax.jit(self._sensitivity)
@@ -260,7 +261,7 @@ def measured(config: Config, dataset: Dataset, net: Net, part: Part) -> dict[str
     if part.classes == UNIQUE:
         labels = np.arange(len(labels), dtype=labels.dtype)
     batches = orders(config, part.seed)
-    params, _ = net.model.init(jax.random.key(part.seed), x[:1])
+    params, _ = net.init(jax.random.key(part.seed), x[:1])
     end = net.train(params, x, labels, batches)
     sensitivities = net.sensitivity(params, x, labels, batches)
     so_far = sensitivities.cumsum(0)  # the coefficient does not depend on the scale
