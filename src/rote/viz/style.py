@@ -37,6 +37,8 @@ NAMES = {
     "true": "true labels",
     "random": "random labels",
     "step": "training step",
+    "gini_coefficient": "Gini coefficient",
+    "num_train": "training examples",
     "train_loss": "training loss",
     "batch_loss": "mini-batch loss",
     "train_accuracy": "training accuracy",

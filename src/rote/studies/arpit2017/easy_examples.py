@@ -45,13 +45,13 @@ def claims() -> list[Claim]:
             _wider("real", "random inputs"),
         ),
         _claim(
-            "and more than real inputs with random labels",
+            "real examples differ more in how easy they are than with random labels",
             WIDER_TEST,
             _wider("real", "random labels"),
         ),
         _claim("with random inputs the errors are near binomial", NEAR_TEST, _near),
         _claim(
-            "with random labels less so",
+            "with random labels the errors are less near binomial than with random inputs",
             WIDER_TEST,
             _wider("random labels", "random inputs"),
         ),
