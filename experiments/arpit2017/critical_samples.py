@@ -22,7 +22,7 @@ Command: python experiments/arpit2017/critical_samples.py --preset smoke
   smoke  digits (in the package), 500 images, 2x128 units, two fractions; a quarter of a minute on
          two cores
   cpu    MNIST, 2,000 images, 2x256 units, four fractions of either noise, three seeds;
-         CPU_COST
+         four minutes of processor time
   paper  MNIST, all images, 2x4096 units, 1,000 epochs, the rate that is known; has not been run:
          3e17 operations, by a GPU's data sheet an hour or two
 
@@ -196,10 +196,10 @@ def run(config: Config, out: cli.Job) -> None:
             f"critical, epoch {config.epochs[0]}": Column("critical_first", 1, percent=True),
             f"critical, epoch {config.epochs[-1]}": Column("critical_last", 1, percent=True),
             "best epoch": Column("best_epoch", 1),
-            "validation accuracy then": Column("validation_then", 1, percent=True),
-            "at the end": Column("validation_last", 1, percent=True),
-            "train accuracy then": Column("train_then", 1, percent=True),
-            "in the end": Column("train_last", 1, percent=True),
+            "validation accuracy at best": Column("validation_then", 1, percent=True),
+            "validation accuracy at last": Column("validation_last", 1, percent=True),
+            "train accuracy at best": Column("train_then", 1, percent=True),
+            "train accuracy at last": Column("train_last", 1, percent=True),
         },
     )
     out.finish(
