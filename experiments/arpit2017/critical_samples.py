@@ -40,7 +40,7 @@ and a run that is killed goes on from the last checkpoint to the same numbers.
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -54,7 +54,10 @@ from rote.tables import Column
 from rote.train import Evaluated, Event, Result, Run, fit_runs, make_forward
 
 TRANSFORM = transforms.unit_scale()
-RANDOMISED = {"labels": data.random_labels, "inputs": data.noise_inputs}
+RANDOMISED: dict[str, Callable[..., Dataset]] = {
+    "labels": data.random_labels,
+    "inputs": data.noise_inputs,
+}
 
 
 @dataclasses.dataclass(frozen=True)
