@@ -47,7 +47,7 @@ from rote.core import Dataset, InputError
 from rote.studies import zhang2017
 from rote.studies.arpit2017.capacity import INPUTS, LABELS, NONE
 from rote.studies.config import check_list, check_positive
-from rote.studies.foundations import averaged, first_test_images
+from rote.studies.foundations import averaged
 from rote.tables import Column
 from rote.train import Group, Result, Run, accuracy_reached, fit_groups
 
@@ -124,8 +124,7 @@ PRESETS = {
 
 def run(config: Config, out: cli.Job) -> None:
     """Trains every width and every number of examples with all noise; leaves table and figures."""
-    dataset = averaged(data.load(config.dataset), config.pool)
-    dataset = first_test_images(dataset, config.num_test)
+    dataset = averaged(data.load(config.dataset, num_test=config.num_test), config.pool)
     about = zhang2017.describe_data(data.subset(dataset, config.num_train, seed=0))
     places = places_of(config)
     settings = [

@@ -22,7 +22,7 @@ Command: python experiments/arpit2017/critical_samples.py --preset smoke
   smoke  digits (in the package), 500 images, 2x128 units, two fractions; a quarter of a minute on
          two cores
   cpu    MNIST, 2,000 images, 2x256 units, four fractions of either noise, three seeds;
-         CPU_COST
+         four minutes of processor time
   paper  MNIST, all images, 2x4096 units, 1,000 epochs, the rate that is known; has not been run:
          3e17 operations, by a GPU's data sheet an hour or two
 
@@ -40,7 +40,7 @@ and a run that is killed goes on from the last checkpoint to the same numbers.
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -49,12 +49,14 @@ from rote import cli, data, measure, models, optim, tables, transforms, viz
 from rote.core import Dataset, InputError, Key, Model, Params, State
 from rote.studies import zhang2017
 from rote.studies.config import check_list, check_positive
-from rote.studies.foundations import first_test_images
 from rote.tables import Column
 from rote.train import Evaluated, Event, Result, Run, fit_runs, make_forward
 
 TRANSFORM = transforms.unit_scale()
-RANDOMISED = {"labels": data.random_labels, "inputs": data.noise_inputs}
+RANDOMISED: dict[str, Callable[..., Dataset]] = {
+    "labels": data.random_labels,
+    "inputs": data.noise_inputs,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,9 +146,7 @@ PRESETS = {
 
 def run(config: Config, out: cli.Job) -> None:
     """Trains with every noise and seed, and searches along the way; leaves table and figures."""
-    dataset = first_test_images(
-        data.load(config.dataset, num_train=config.num_train), config.num_validation
-    )
+    dataset = data.load(config.dataset, num_train=config.num_train, num_test=config.num_validation)
     model = models.mlp((config.width,) * config.depth, num_classes=dataset.num_classes)
     factors = settings_of(config)
     searching = Searching(config, model, dataset, factors, out)
@@ -196,10 +196,10 @@ def run(config: Config, out: cli.Job) -> None:
             f"critical, epoch {config.epochs[0]}": Column("critical_first", 1, percent=True),
             f"critical, epoch {config.epochs[-1]}": Column("critical_last", 1, percent=True),
             "best epoch": Column("best_epoch", 1),
-            "validation accuracy then": Column("validation_then", 1, percent=True),
-            "at the end": Column("validation_last", 1, percent=True),
-            "train accuracy then": Column("train_then", 1, percent=True),
-            "in the end": Column("train_last", 1, percent=True),
+            "validation accuracy at best": Column("validation_then", 1, percent=True),
+            "validation accuracy at last": Column("validation_last", 1, percent=True),
+            "train accuracy at best": Column("train_then", 1, percent=True),
+            "train accuracy at last": Column("train_last", 1, percent=True),
         },
     )
     out.finish(

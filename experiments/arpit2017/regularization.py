@@ -63,9 +63,9 @@ from rote.layers import (
 )
 from rote.studies import zhang2017
 from rote.studies.config import check_list, check_positive
-from rote.studies.foundations import averaged, ending, first_test_images
+from rote.studies.foundations import averaged, ending
 from rote.tables import Column
-from rote.train import Group, Result, Run, adversarial, fit_groups
+from rote.train import Group, Result, Run, adversarial, fit_groups, mean_loss
 
 TRANSFORM = transforms.chain(transforms.unit_scale(), transforms.per_image_whitening())
 LABELS = ("true", "random")
@@ -219,8 +219,8 @@ def settings_of(config: Config) -> list[Setting]:
 
 def run(config: Config, out: cli.Job) -> None:
     """Trains with every regulariser on true and on random labels; leaves a table and a figure."""
-    dataset = averaged(data.load(config.dataset, num_train=config.num_train), config.pool)
-    dataset = first_test_images(dataset, config.num_validation)
+    dataset = data.load(config.dataset, num_train=config.num_train, num_test=config.num_validation)
+    dataset = averaged(dataset, config.pool)
     settings = settings_of(config)
     make_optimizer = functools.partial(optim.momentum, schedule(config, dataset))
     groups = [group(config, dataset, setting, make_optimizer) for setting in settings]
@@ -289,24 +289,17 @@ def group(
 ) -> Group:
     """The trainings with a regulariser."""
     kind, strength, with_dropout = setting
-    decay = strength if kind == "weight_decay" else 0.0
-    objective = (
-        {"objective": adversarial(config.adversarial_radius, strength)}
-        if kind == "adversarial"
-        else {}
-    )
+    adversary = kind == "adversarial"
+    at_hidden = ("dropout", with_dropout) if adversary else (kind, strength)
     return Group(
         model=network(
             config.channels,
             config.widths,
             dataset.num_classes,
-            at_inputs=(kind, strength) if kind.startswith("input") else None,
-            at_hidden=("dropout", with_dropout)
-            if with_dropout
-            else (kind, strength)
-            if kind in ("dropout", "hidden_noise")
-            else None,
+            at_inputs=(kind, strength) if kind in ("input_dropout", "input_noise") else None,
+            at_hidden=at_hidden if at_hidden[0] in ("dropout", "hidden_noise") else None,
         ),
+        objective=adversarial(config.adversarial_radius, strength) if adversary else mean_loss,
         make_optimizer=make_optimizer,
         dataset=dataset,
         runs=[
@@ -315,7 +308,7 @@ def group(
                 dataset=functools.partial(
                     data.random_labels, dataset, float(labels == "random"), seed=seed
                 ),
-                hparams={"weight_decay": decay},
+                hparams={"weight_decay": strength if kind == "weight_decay" else 0.0},
                 label=label(setting, labels, seed),
             )
             for labels in LABELS
@@ -325,7 +318,6 @@ def group(
         max_epochs=config.max_epochs,
         transform=TRANSFORM,
         record="last",
-        **objective,
     )
 
 

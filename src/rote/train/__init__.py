@@ -16,7 +16,14 @@ from rote.train.result import (
     Run,
     TrainingInterrupted,
 )
-from rote.train.step import TrainState, cross_entropy, init_train_state, make_forward, make_step
+from rote.train.step import (
+    TrainState,
+    cross_entropy,
+    init_train_state,
+    make_forward,
+    make_step,
+    mean_loss,
+)
 from rote.train.stop import (
     Decision,
     StopRule,
@@ -59,6 +66,7 @@ __all__ = [
     "loss_reached",
     "make_forward",
     "make_step",
+    "mean_loss",
     "order_keys",
     "patience",
 ]

@@ -82,7 +82,8 @@ def trade_off(
             mean = seeds.mean(0)
             reach = np.abs([seeds.min(0) - mean, seeds.max(0) - mean])
             ax.errorbar(
-                *mean,
+                float(mean[0]),
+                float(mean[1]),
                 xerr=reach[:, :1],
                 yerr=reach[:, 1:],
                 fmt="o",
