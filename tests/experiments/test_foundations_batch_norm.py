@@ -7,7 +7,6 @@ import pytest
 from rote.record import RunDir
 from rote.studies import santurkar2018
 
-
 pytestmark = pytest.mark.usefixtures("quick_compiles")
 
 
