@@ -48,7 +48,6 @@ import numpy as np
 from rote import (
     Dataset,
     Group,
-    Model,
     Run,
     Split,
     accuracy_reached,
@@ -63,19 +62,13 @@ from rote import (
     viz,
 )
 from rote.core import Params, unknown_name
-from rote.studies import zhang2017
+from rote.studies import he2015, zhang2017
 from rote.studies.config import check_list, check_positive
 from rote.studies.foundations import ending
 from rote.tables import Column
 from rote.train import cross_entropy, make_forward
 
-NETS: dict[str, dict[str, bool]] = {
-    "plain_no_bn": {"residual": False, "batch_norm": False},
-    "plain": {"residual": False},
-    "residual_no_bn": {"batch_norm": False},
-    "residual": {},
-    "residual_projection": {"projection": True},
-}
+NETS = he2015.NETS
 LABELS = ("true", "random")
 
 
@@ -199,7 +192,7 @@ def gradient_norms(
     config: Config, net: str, depth: int, seed: int, dataset: Dataset
 ) -> list[dict[str, Any]]:
     """The gradient's norm by layer, before training: a row per layer on the main way."""
-    model = build(net, depth, dataset.num_classes)
+    model = he2015.build(net, depth, dataset.num_classes)
     transform = zhang2017.preprocessing(dataset.image_shape, "none")
     forward = make_forward(model, transform)
     chosen = np.random.default_rng(seed).permutation(len(dataset.train.labels))[: config.batch_size]
@@ -222,7 +215,7 @@ def gradient_norms(
     return [
         {
             "net": net,
-            "panel": in_words(net),
+            "panel": he2015.in_words(net),
             "depth": depth,
             "seed": seed,
             "layer": layer,
@@ -251,16 +244,6 @@ def first_over_last(gradients: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def in_words(net: str) -> str:
-    """The net's name in a figure."""
-    return net.replace("_no_bn", ", no batch norm").replace("_", ", ")
-
-
-def build(net: str, depth: int, num_classes: int) -> Model:
-    """The net of that name and depth."""
-    return models.resnet(depth, num_classes=num_classes, **NETS[net])
-
-
 def train(
     config: Config, dataset: Dataset, out: cli.Job
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -280,7 +263,7 @@ def train(
     probability = {"true": 0.0, "random": 1.0}
     groups = [
         Group(
-            model=build(net, depth, dataset.num_classes),
+            model=he2015.build(net, depth, dataset.num_classes),
             make_optimizer=functools.partial(optim.adam, config.learning_rate),
             dataset=dataset,
             runs=[
@@ -322,7 +305,7 @@ def train(
         curves += [
             {
                 "panel": panel,
-                "line": in_words(each["net"]),
+                "line": he2015.in_words(each["net"]),
                 "seed": each["seed"],
                 "epoch": epoch,
                 "train_accuracy": row["train_accuracy"],

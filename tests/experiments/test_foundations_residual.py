@@ -1,20 +1,12 @@
 """The lesson on residual nets: what it claims, and what it refuses."""
 
-import jax
 import numpy as np
 import pytest
 
 from rote import data
 from rote.record import RunDir
 
-
-@pytest.fixture(autouse=True, scope="module")
-def quick_compiles():
-    """Fewer optimizations: what is compiled here runs for a moment only."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
+pytestmark = pytest.mark.usefixtures("quick_compiles")
 
 
 @pytest.fixture(scope="module")
