@@ -61,7 +61,7 @@ class Config:
     pool: int = 1
     """Side of the squares of pixels that are averaged, to have smaller images."""
     num_test: int | None = None
-    """Test on the first so many; None: on all."""
+    """Test on a class-balanced subset of this many examples; None: on all."""
     num_train: int = 50_000
     """Examples where the width is varied."""
     widths: tuple[int, ...] = (256, 512, 1024, 2048, 4096, 8192)

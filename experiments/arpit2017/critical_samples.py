@@ -27,7 +27,7 @@ Command: python experiments/arpit2017/critical_samples.py --preset smoke
          3e17 operations, by a GPU's data sheet an hour or two
 
 What the paper leaves open, or is not known here, and what is taken: the batch, 128; the images to
-validate on, the first of the test split; the fractions, 0 to 0.8 in steps of 0.2; the epochs that
+validate on, drawn from the test split; the fractions, 0 to 0.8 in steps of 0.2; the epochs that
 are looked at, apart by about a factor of two. The search has the settings of the authors' code: 0.3
 for the radius, 0.25 for a step, 0.2 for its noise, on pixels of 0 to 255, at most 100 steps; every
 image has them all, while the code ends when a step finds fewer than 20 new ones. "smoke" and "cpu"
@@ -68,7 +68,7 @@ class Config:
     num_train: int | None = 2_000
     """Train on a class-balanced subset of this many examples; None: on all."""
     num_validation: int | None = 1_000
-    """Validate on the first so many test images; None: on all."""
+    """Validate on a class-balanced subset of this many test images; None: on all."""
     num_searched: int = 300
     """The first so many of these are searched for critical samples."""
     width: int = 256

@@ -80,7 +80,7 @@ class Config:
     num_train: int | None = 2_000
     """Train on a class-balanced subset of this many examples; None: on all."""
     num_validation: int | None = 2_000
-    """Validate on the first so many test images; None: on all."""
+    """Validate on a class-balanced subset of this many test images; None: on all."""
     pool: int = 2
     """Side of the squares of pixels that are averaged, to have smaller images."""
     channels: tuple[int, ...] = ()

@@ -42,7 +42,7 @@ from rote import cli, data, optim, tables, transforms, viz
 from rote.core import Dataset, InputError
 from rote.studies import he2015, zhang2017
 from rote.studies.config import check_list, check_positive
-from rote.studies.foundations import averaged, ending, first_test_images
+from rote.studies.foundations import averaged, ending
 from rote.tables import Column
 from rote.train import Group, Run, fit_groups
 
@@ -58,7 +58,7 @@ class Config:
     num_train: int | None = None
     """Train on a class-balanced subset of this many examples; None: on all."""
     num_test: int | None = None
-    """Test on the first so many examples; None: on all."""
+    """Test on a class-balanced subset of this many examples; None: on all."""
     pool: int = 1
     """Side of the squares of pixels that are averaged, to have smaller images."""
     augment: bool = False
@@ -108,8 +108,8 @@ PRESETS = {
 
 def run(config: Config, out: cli.Job) -> None:
     """Trains every net at every depth; leaves a table and two figures."""
-    dataset = averaged(data.load(config.dataset, num_train=config.num_train), config.pool)
-    dataset = first_test_images(dataset, config.num_test)
+    dataset = data.load(config.dataset, num_train=config.num_train, num_test=config.num_test)
+    dataset = averaged(dataset, config.pool)
     cells = list(itertools.product(config.depths, config.nets))
     factors: dict[str, dict[str, Any]] = {
         f"{net} depth={depth} seed={seed}": {"net": net, "depth": depth, "seed": seed}
