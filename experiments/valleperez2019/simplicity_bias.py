@@ -25,10 +25,10 @@ functions, each output a fair coin, are never found twice and are nearly all of 
 Command: python experiments/valleperez2019/simplicity_bias.py --preset smoke
   smoke  3 seeds of 10,000 samples, 2,000 for each of two other nets; seconds
   cpu    5 seeds of 2 million samples, together 10^7, and of 200,000 for each of seven other nets;
-         estimated at ten to fifteen minutes on two cores
+         11 minutes on two cores
   paper  5 seeds of 200 million samples, together 10^9, and of 2 million for each of seven other
          nets; for a GPU, and a host with 32 GiB
-"cpu" and "paper" have not been run. Measured in processor time of one core: 30 to 60 microseconds
+"paper" has not been run. Measured in processor time of one core: 30 to 60 microseconds
 a sample in chunks of 512 (15 with one hidden layer, 80 with four, 200 with eight), in larger chunks
 more; 0.25 for sorting it once, 16 for the complexity of a function. One sample is 2,001 random
 numbers and half a million operations. A billion samples are 5e14 operations, minutes of a GPU by

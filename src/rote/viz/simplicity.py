@@ -86,7 +86,8 @@ def probability_and_complexity(
         "more; line: the bound 2^(-aK+b) over the largest at each complexity, functions found ten "
         "times or more; dotted: 2^-K"
     )
-    from matplotlib.colors import LogNorm
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap, LogNorm
 
     figure, axes = new_figure(
         len(names), caption, title, rows=1 if len(names) < 3 else -(-len(names) // 3), share_y=True
@@ -95,15 +96,17 @@ def probability_and_complexity(
     complexity = np.array([row["complexity"] for row in rows])
     probability = np.array([row["probability"] for row in rows])
     ends = np.array([0.0, complexity.max() + 3.5])
+    # The palest yellow would hide the two constants, the most probable functions of all.
+    visible = ListedColormap(colormaps["viridis_r"](np.linspace(0.2, 1, 256)))
     for ax, name in zip(axes, names, strict=True):
         mine = np.array([row["setting"] == name for row in rows])
         shown = ax.scatter(
             complexity[mine],
             probability[mine],
             c=[row["functions"] for row in rows if row["setting"] == name],
-            cmap="viridis_r",
+            cmap=visible,
             norm=LogNorm(1, max(most, 2)),
-            s=9,
+            s=12,
             linewidths=0,
         )
         if name in bounds:
