@@ -127,11 +127,10 @@ def run(config: Config, out: cli.Job) -> None:
     dataset = averaged(data.load(config.dataset), config.pool)
     dataset = first_test_images(dataset, config.num_test)
     about = zhang2017.describe_data(data.subset(dataset, config.num_train, seed=0))
-    places = [(width, config.num_train) for width in config.widths]
-    places += [(config.width, size) for size in config.sizes]
+    places = places_of(config)
     settings = [
         {"width": width, "num_train": size, "noise": noise, "fraction": fraction, "seed": seed}
-        for width, size in dict.fromkeys(places)
+        for width, size in places
         for noise, fraction in noises(config)
         for seed in config.seeds
     ]
@@ -197,6 +196,12 @@ def run(config: Config, out: cli.Job) -> None:
         },
     )
     out.finish(tables.format_table(summary), table=table, summary=summary, data=about)
+
+
+def places_of(config: Config) -> list[tuple[int, int]]:
+    """Widths and numbers of examples, each pair once."""
+    by_width = [(width, config.num_train) for width in config.widths]
+    return list(dict.fromkeys([*by_width, *((config.width, size) for size in config.sizes)]))
 
 
 def noises(config: Config) -> list[tuple[str, float]]:

@@ -51,6 +51,7 @@ def test_real_data_are_used_more_unequally_than_noise(small):
     assert [figure.name for figure in small.figures()] == ["loss_sensitivity.png"]
 
 
+@pytest.mark.slow
 def test_the_training_is_the_one_whose_sensitivity_is_taken(experiment):
     module = experiment(NAME)
     config = module.Config(
