@@ -30,7 +30,7 @@ of the least-squares line of log distance over log e, by seed.
 
 Command: python experiments/smith2021/modified_loss.py --preset smoke
   smoke  digits (in the package), 4 mini-batches of 8, three seeds; twenty seconds
-  cpu    2, 3, 4 and 5 mini-batches, ten seeds; some minutes on two cores
+  cpu    2, 3, 4 and 5 mini-batches, ten seeds; six minutes on two cores
   paper  the same as cpu: the theorem has no settings
 
 What the paper leaves open: the net, the data and the rates, since it has no such experiment as far

@@ -62,6 +62,13 @@ def test_few_places_on_a_logarithmic_axis_have_a_tick_each():
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["32", "128", "4500"]
 
 
+def test_each_panel_has_ticks_at_its_own_places():
+    rows = [{"m": m, "rate": 1 / (m * epochs), "y": 1.0} for m in (2, 3) for epochs in range(1, 7)]
+    figure = viz.lines(rows, x="rate", y="y", panel="m", log=("rate",), markers=True)
+    for ax, m in zip(figure.axes, (2, 3), strict=True):
+        np.testing.assert_allclose(sorted(ax.get_xticks()), [1 / (m * n) for n in range(6, 0, -1)])
+
+
 def test_long_numbers_have_short_ticks():
     rates = (2.0**-10, 0.015625, 0.0208333, 0.25, 3.0)
     rows = [{"rate": rate, "y": 1.0} for rate in rates]

@@ -53,8 +53,8 @@ def lines(
       by: column that tells the lines apart.
       panel: column that tells the panels apart; only with one ``y``.
       log: which of the columns ``x`` and ``y`` have a logarithmic axis.
-      markers: show where the values are; for few of them. Up to eight places on a logarithmic
-        abscissa then have a tick each, long numbers as a power of two or rounded.
+      markers: show where the values are; for few of them. Up to eight places on a panel's
+        logarithmic abscissa then have a tick each, long numbers as a power of two or rounded.
       share_y: whether all panels have the same ordinate.
       marks: by value of ``panel`` (``""`` without one), abscissas at which a dashed line stands.
       caption: what else the reader must know; the number of seeds is added.
@@ -91,7 +91,7 @@ def lines(
         len(shown), caption, title, rows=1 + (len(shown) > 3), share_y=share_y
     )
     whole = all(float(row[x]).is_integer() for row in rows)
-    for ax, (column, value, _), group in zip(axes, shown, groups, strict=True):
+    for ax, (column, value, mine), group in zip(axes, shown, groups, strict=True):
         number = functools.partial(_number, positive=column in log)
         percent = column.endswith(("accuracy", "test_error"))
         scale = 100 if percent else 1
@@ -108,7 +108,7 @@ def lines(
                 ax.fill_between(at, low, high, color=colors[name], alpha=0.2, linewidth=0)
         if x in log:
             ax.set_xscale("log")
-            places = sorted({float(row[x]) for row in rows})
+            places = sorted({float(row[x]) for row in mine})
             if markers and len(places) <= 8:
                 ax.set_xticks(places, [_short(place) for place in places])
                 ax.xaxis.set_minor_locator(NullLocator())
