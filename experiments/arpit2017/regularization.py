@@ -25,7 +25,7 @@ Command: python experiments/arpit2017/regularization.py --preset smoke
   smoke  digits (in the package), 300 images, one hidden layer of 256 units; half a minute on
          two cores
   cpu    CIFAR-10, 2,000 images averaged to 16x16, one hidden layer of 256 units, 24 settings,
-         three seeds; has not been run: with half of the images, five minutes of processor time
+         three seeds; ten minutes on two cores
   paper  CIFAR-10, all images, an Alexnet-style CNN, 120 epochs; has not been run: 6e17 operations,
          by a GPU's data sheet three hours
 

@@ -108,6 +108,7 @@ def probability_and_complexity(
             norm=LogNorm(1, max(most, 2)),
             s=12,
             linewidths=0,
+            zorder=3,
         )
         if name in bounds:
             a, b = bounds[name]
