@@ -17,6 +17,7 @@ PUBLISHED = tuple(
         dataset="mnist",
         margin=None,
         drawn=False,
+        without=("nets",),
     )
     for width, value in CORRELATIONS.items()
 )
