@@ -7,6 +7,7 @@ import jax
 import pytest
 
 from rote import cli
+from rote.record import RunDir
 from rote.studies import zhang2017
 from rote.studies.config import TrainConfig
 
@@ -40,6 +41,17 @@ def command():
         except SystemExit as exit:
             return exit.code
         return 0
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_lesson(command):
+    """``run_lesson(name, *flags, out=folder)`` runs a lesson and returns what it left there."""
+
+    def run(name, *flags, out):
+        assert command(f"foundations/{name}", *flags, "--out", str(out)) == 0
+        return RunDir.open(out)
 
     return run
 
