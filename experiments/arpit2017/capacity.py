@@ -24,8 +24,8 @@ noise there is. The paper prints no numbers.
 Command: python experiments/arpit2017/capacity.py --preset smoke
   smoke  digits (in the package), up to 500 images, 16 to 128 units, three seeds; 32 s of
          processor time
-  cpu    MNIST averaged to 14x14, up to 2,000 images, 16 to 512 units, three seeds; 14
-         minutes on two cores, shared with other work
+  cpu    MNIST averaged to 14x14, up to 2,000 images, 16 to 512 units, three seeds; 3
+         minutes on two cores
   paper  MNIST, up to 50,000 images, 256 to 8,192 units, three seeds; has not been run: an
          accelerator for days
 
