@@ -14,7 +14,7 @@ from rote.layers import activation, batch_norm, conv, dense, flatten, max_pool
 from rote.train import init_train_state, make_step
 from rote.train.placement import Execution, choose_placement
 from rote.train.program import Gathered, compile_program
-from rote.train.step import cross_entropy
+from rote.train.step import cross_entropy, mean_loss
 from rote.transforms import unit_scale
 
 
@@ -49,6 +49,7 @@ def test_a_cnn_step_in_the_chunk_costs_what_it_costs_alone():
         batch_size=64,
         transform=unit_scale(),
         loss_fn=cross_entropy,
+        objective=mean_loss,
         compute_dtype=None,
         placement=choose_placement(Execution(), 1, 64),
         micro_batches=1,
