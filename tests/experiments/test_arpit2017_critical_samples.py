@@ -39,7 +39,7 @@ def test_the_ratio_is_of_the_net_after_that_epoch(searched, experiment):
 
     module = experiment(NAME)
     config = module.Config(**searched.config)
-    images = data.load("digits").test.images[:60]
+    images = data.load("digits", num_test=60).test.images
     model = models.mlp((32, 32), num_classes=10)
     rows = [row for row in searched.summary["table"] if row["epoch"] == 8]
     for number, row in enumerate(rows):
