@@ -25,7 +25,7 @@ functions, each output a fair coin, are never found twice and are nearly all of 
 Command: python experiments/valleperez2019/simplicity_bias.py --preset smoke
   smoke  3 seeds of 10,000 samples, 2,000 for each of two other nets; seconds
   cpu    5 seeds of 2 million samples, together 10^7, and of 200,000 for each of seven other nets;
-         11 minutes on two cores
+         six minutes on two cores
   paper  5 seeds of 200 million samples, together 10^9, and of 2 million for each of seven other
          nets; for a GPU, and a host with 32 GiB
 "paper" has not been run. Measured in processor time of one core: 30 to 60 microseconds
