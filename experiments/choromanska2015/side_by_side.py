@@ -3,29 +3,17 @@
 Source: Choromanska et al. 2015. Its claims, each with a test fixed beforehand, stand in
 rote/studies/choromanska2015/claims.py, its correlations, recalled only, in published.py there.
 
-Command:
-  python experiments/choromanska2015/side_by_side.py --collect RUN_DIR NAME
-      copies what the comparison needs of a finished run into results/NAME.json, to be committed
-  python experiments/choromanska2015/side_by_side.py
-      writes the tables into README.md, between its markers
-  python experiments/choromanska2015/side_by_side.py --check
-      exits with 1 if the README is not what the result files give
+Command: python experiments/choromanska2015/side_by_side.py; --help says what its options do
 """
 
+import functools
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from rote.studies.choromanska2015.paper import PAPER
 from rote.studies.comparison import command
 
-FOLDER = Path(__file__).resolve().parent
-
-
-def main(argv: Sequence[str] | None = None, folder: Path = FOLDER) -> int:
-    """Runs the command, on the README and results of ``folder``."""
-    return command.run(PAPER, FOLDER, __doc__, argv, folder)
-
+main = functools.partial(command.run, PAPER, Path(__file__).resolve().parent, __doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -4,29 +4,17 @@ Source: Smith et al. 2021; its claims, each with a test fixed beforehand, stand 
 rote/studies/smith2021/claims.py. Its curves have no printed numbers that we know of, so there are
 none here.
 
-Command:
-  python experiments/smith2021/side_by_side.py --collect RUN_DIR NAME
-      copies what the comparison needs of a finished run into results/NAME.json, to be committed
-  python experiments/smith2021/side_by_side.py
-      writes the tables into README.md, between its markers
-  python experiments/smith2021/side_by_side.py --check
-      exits with 1 if the README is not what the result files give
+Command: python experiments/smith2021/side_by_side.py; --help says what its options do
 """
 
+import functools
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from rote.studies.comparison import command
 from rote.studies.smith2021.paper import PAPER
 
-FOLDER = Path(__file__).resolve().parent
-
-
-def main(argv: Sequence[str] | None = None, folder: Path = FOLDER) -> int:
-    """Runs the command, on the README, results and figures of ``folder``."""
-    return command.run(PAPER, FOLDER, __doc__, argv, folder)
-
+main = functools.partial(command.run, PAPER, Path(__file__).resolve().parent, __doc__)
 
 if __name__ == "__main__":
     sys.exit(main())

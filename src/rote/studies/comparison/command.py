@@ -58,11 +58,24 @@ def run(
       The exit code: 0, 1 if ``--check`` finds another text, 2 if an input cannot be used.
     """
     parser = argparse.ArgumentParser(
-        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=doc,
+        epilog="Without an option it writes the tables into README.md, between its markers, and "
+        "figures/side_by_side.png, where the paper has numbers.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     modes = parser.add_mutually_exclusive_group()
-    modes.add_argument("--collect", nargs=2, metavar=("RUN_DIR", "NAME"))
-    modes.add_argument("--check", action="store_true")
+    modes.add_argument(
+        "--collect",
+        nargs=2,
+        metavar=("RUN_DIR", "NAME"),
+        help="copy what the comparison needs of a finished run into results/NAME.json, to be "
+        "committed",
+    )
+    modes.add_argument(
+        "--check",
+        action="store_true",
+        help="exit with 1 if README.md is not what the result files give",
+    )
     arguments = parser.parse_args(argv)
     folder = folder or experiments
     try:
