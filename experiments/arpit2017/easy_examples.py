@@ -48,7 +48,7 @@ import numpy as np
 from rote import cli, data, measure, models, optim, tables, transforms, viz
 from rote.core import Dataset, InputError, Model
 from rote.studies import zhang2017
-from rote.studies.config import check_list, check_positive
+from rote.studies.config import check_positive, check_seeds
 from rote.tables import Column
 from rote.train import Run, fit_runs
 
@@ -80,13 +80,9 @@ class Config:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        check_list("seeds", self.seeds)
-        if not 0 <= min(self.seeds) <= max(self.seeds) < 2**32 // self.num_nets:
-            raise InputError(
-                f"seeds: {self.seeds}; expected integers from 0 to {2**32 // self.num_nets - 1}"
-            )
         if self.num_nets < 2:
             raise InputError(f"num_nets: {self.num_nets}; expected at least 2")
+        check_seeds(self.seeds, 2**32 // self.num_nets)
         for name in ("num_examples", "width", "depth", "batch_size", "epochs", "learning_rate"):
             check_positive(name, getattr(self, name))
 

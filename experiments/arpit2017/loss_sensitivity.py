@@ -50,7 +50,7 @@ from rote import cli, data, losses, measure, models, tables, viz
 from rote.core import Dataset, InputError, Params
 from rote.studies import zhang2017
 from rote.studies.arpit2017.loss_sensitivity import LABELS, UNIQUE
-from rote.studies.config import check_list, check_positive
+from rote.studies.config import check_positive, check_seeds
 from rote.studies.foundations import averaged
 from rote.tables import Column
 from rote.train import cross_entropy
@@ -85,9 +85,7 @@ class Config:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        check_list("seeds", self.seeds)
-        if not 0 <= min(self.seeds) <= max(self.seeds) < 2**32:
-            raise InputError(f"seeds: {self.seeds}; expected integers from 0 to 2^32 - 1")
+        check_seeds(self.seeds)
         for field in dataclasses.fields(self):
             if field.name not in ("dataset", "seeds"):
                 check_positive(field.name, getattr(self, field.name))

@@ -55,7 +55,7 @@ import numpy as np
 from rote import cli, data, measure, optim, tables, transforms, viz
 from rote.core import Dataset, InputError, Model, Params, unknown_name
 from rote.studies import santurkar2018, zhang2017
-from rote.studies.config import check_list, check_positive
+from rote.studies.config import check_list, check_positive, check_seeds
 from rote.studies.foundations import averaged
 from rote.tables import Column
 from rote.train import TrainState, make_forward
@@ -96,7 +96,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        for name in ("nets", "learning_rates", "seeds"):
+        check_seeds(self.seeds)
+        for name in ("nets", "learning_rates"):
             check_list(name, getattr(self, name))
         for net in self.nets:
             if net not in santurkar2018.NETS:

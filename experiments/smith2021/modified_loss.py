@@ -53,7 +53,7 @@ import optax
 from rote import cli, data, measure, models, tables, viz
 from rote.core import Batch, Dataset, InputError, Model, Params, State
 from rote.studies import zhang2017
-from rote.studies.config import check_list, check_positive
+from rote.studies.config import check_list, check_positive, check_seeds
 from rote.studies.smith2021 import (
     FIXED_TIME,
     ON_FULL_BATCH,
@@ -94,12 +94,13 @@ class Config:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        for name in ("mini_batches", "halvings", "epochs", "seeds"):
+        check_seeds(self.seeds)
+        for name in ("mini_batches", "halvings", "epochs"):
             check_list(name, getattr(self, name))
         for name in ("halvings", "epochs"):
             if len(getattr(self, name)) < 2:
                 raise InputError(f"{name}: one value; expected two or more, to fit an order")
-        for name, least in (("mini_batches", 2), ("halvings", 0), ("epochs", 1), ("seeds", 0)):
+        for name, least in (("mini_batches", 2), ("halvings", 0), ("epochs", 1)):
             if min(getattr(self, name)) < least:
                 raise InputError(f"{name}: {min(getattr(self, name))}; expected at least {least}")
         if max(self.mini_batches) > 6:

@@ -62,7 +62,7 @@ from rote import cli, measure, models, tables, viz
 from rote.core import InputError, Model
 from rote.layers import Init, Initializer
 from rote.studies import valleperez2019 as bias
-from rote.studies.config import check_list, check_positive
+from rote.studies.config import check_positive, check_seeds
 from rote.tables import Column
 
 Distribution = Literal["normal", "uniform"]
@@ -111,9 +111,7 @@ class Config:
         Raises:
           InputError: if one cannot be used.
         """
-        check_list("seeds", self.seeds)
-        if not 0 <= min(self.seeds) <= max(self.seeds) < 2**32:
-            raise InputError(f"seeds: {self.seeds}; expected integers from 0 to 2^32 - 1")
+        check_seeds(self.seeds)
         if not 1 <= self.num_bits <= 12:
             raise InputError(f"num_bits: {self.num_bits}; expected 1 to 12")
         for name in ("width", "depth", "num_samples", "other_samples", "samples_at_once"):

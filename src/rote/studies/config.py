@@ -68,10 +68,8 @@ class TrainConfig:
           InputError: if a value cannot be used.
         """
         check_list("model", self.model)
-        check_list("seeds", self.seeds)
-        for seed in (*self.seeds, self.label_seed or 0):
-            if not 0 <= seed < 2**32:
-                raise InputError(f"seed: {seed}; expected an integer from 0 to 2^32 - 1")
+        check_seeds(self.seeds)
+        check_seeds((self.label_seed or 0,))
         for name in ("num_train", "batch_size", "max_epochs", "micro_batches", "patience"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -94,6 +92,18 @@ def check_positive(name: str, value: float) -> None:
     """
     if not 0 < value < math.inf:
         raise InputError(f"{name}: {value}; expected a positive number")
+
+
+def check_seeds(seeds: Sequence[int], limit: int = 2**32) -> None:
+    """Checks seeds: one or more, different, from 0 and below ``limit``.
+
+    Raises:
+      InputError: if they are not.
+    """
+    check_list("seeds", seeds)
+    for seed in seeds:
+        if not 0 <= seed < limit:
+            raise InputError(f"seed: {seed}; expected an integer from 0 to {limit - 1:,}")
 
 
 def check_list(name: str, values: Sequence[object]) -> None:
