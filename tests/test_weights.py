@@ -276,6 +276,20 @@ def test_another_architecture_is_named(in_the_file) -> None:
         load_torchvision("resnet101", "a.pth")
 
 
+def test_names_of_a_parallel_net_are_told(in_the_file) -> None:
+    tensors = zeros(torchvision_shapes("resnet18", K))
+    in_the_file({f"module.{name}": tensor for name, tensor in tensors.items()})
+    with pytest.raises(InputError, match=r"begin with 'module\.'.*model\.module\.state_dict\(\)$"):
+        load_torchvision("resnet18", "a.pth")
+
+
+def test_weights_that_are_not_finite_are_refused(in_the_file) -> None:
+    tensors = zeros(torchvision_shapes("resnet18", K))
+    in_the_file({**tensors, "fc.bias": np.full(K, np.nan, np.float32)})
+    with pytest.raises(InputError, match=r"fc\.bias has values that are not finite"):
+        load_torchvision("resnet18", "a.pth")
+
+
 def test_quantized_weights_are_refused(in_the_file) -> None:
     tensors = zeros(torchvision_shapes("resnet18", K))
     in_the_file({**tensors, "fc.weight": tensors["fc.weight"].astype(np.int8)})
@@ -340,7 +354,7 @@ def test_the_command_refuses_in_one_line(resnet18, tmp_path, capsys) -> None:
         (["--weights", weights_file, "--model", "resnet34", image], "those of a resnet18"),
         (["--weights", weights_file, "--classes", str(few), image], "has 2 lines for 10 classes"),
         (["--weights", weights_file, "--top", "11", image], "top: 11; expected 1..10"),
-        (["--weights", weights_file, "--resize", "100", image], "crop: 224 of an image of 100"),
+        (["--weights", weights_file, "--resize", "100", image], "crop: 224, resize: 100; expected"),
     ]:
         assert main(flags) == 2
         error = capsys.readouterr().err

@@ -46,7 +46,7 @@ from rote import cli, data, models, optim, tables, transforms, viz
 from rote.core import Dataset, InputError
 from rote.studies import zhang2017
 from rote.studies.arpit2017.capacity import INPUTS, LABELS, NONE
-from rote.studies.config import check_list, check_positive
+from rote.studies.config import check_list, check_positive, check_seeds
 from rote.studies.foundations import averaged
 from rote.tables import Column
 from rote.train import Group, Result, Run, accuracy_reached, fit_groups
@@ -83,7 +83,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        for name in ("widths", "sizes", "fractions", "seeds"):
+        check_seeds(self.seeds)
+        for name in ("widths", "sizes", "fractions"):
             check_list(name, getattr(self, name))
         for name in ("widths", "sizes", "fractions"):
             for value in getattr(self, name):

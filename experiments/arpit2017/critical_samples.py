@@ -40,6 +40,7 @@ and a run that is killed goes on from the last checkpoint to the same numbers.
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -48,7 +49,7 @@ import jax
 from rote import cli, data, measure, models, optim, tables, transforms, viz
 from rote.core import Dataset, InputError, Key, Model, Params, State
 from rote.studies import zhang2017
-from rote.studies.config import check_list, check_positive
+from rote.studies.config import check_list, check_positive, check_seeds
 from rote.tables import Column
 from rote.train import Evaluated, Event, Result, Run, fit_runs, make_forward
 
@@ -69,7 +70,7 @@ class Config:
     """Train on a class-balanced subset of this many examples; None: on all."""
     num_validation: int | None = 1_000
     """Validate on a class-balanced subset of this many test images; None: on all."""
-    num_searched: int = 300
+    num_searched: int = 1_000
     """The first so many of these are searched for critical samples."""
     width: int = 256
     """Units of each hidden layer."""
@@ -97,7 +98,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        for name in ("fractions", "epochs", "seeds"):
+        check_seeds(self.seeds)
+        for name in ("fractions", "epochs"):
             check_list(name, getattr(self, name))
         for fraction in self.fractions:
             if not 0 < fraction <= 1:
@@ -115,6 +117,10 @@ class Config:
             "search_steps",
         ):
             check_positive(name, getattr(self, name))
+        if self.num_validation is not None:
+            check_positive("num_validation", self.num_validation)
+        if not 0 <= self.search_noise < math.inf:
+            raise InputError(f"search_noise: {self.search_noise}; expected 0 or a positive number")
 
 
 PRESETS = {
@@ -122,6 +128,7 @@ PRESETS = {
         dataset="digits",
         num_train=500,
         num_validation=None,
+        num_searched=300,
         width=128,
         fractions=(0.4, 0.8),
         learning_rate=0.2,
@@ -135,7 +142,6 @@ PRESETS = {
     "paper": Config(
         num_train=None,
         num_validation=None,
-        num_searched=1_000,
         width=4096,
         learning_rate=0.01,
         batch_size=128,

@@ -119,13 +119,14 @@ def run(config: Config, out: cli.Job) -> None:
     about = zhang2017.describe_data(dataset)
     figure = viz.lines(
         curves(parts),
-        x="example",
+        x="examples_by_error_rate",
         y="error_rate",
         by="data",
+        reference="binomial",
         caption=(
             f"{config.num_nets} nets of {config.depth}x{config.width} units, "
             f"{about['num_train']:,} images of {dataset.name}, {config.epochs} epoch"
-            f"{'s' * (config.epochs > 1)}; examples sorted by their error rate; binomial: as many "
+            f"{'s' * (config.epochs > 1)}; binomial: as many "
             "trials with the mean error rate of random inputs"
         ),
         title="Share of the nets that are wrong on each example",
@@ -221,7 +222,7 @@ def curves(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
             drawn = rng.binomial(part["num_nets"], part["error_rate"], part["num_examples"])
             sorted_rates.append(("binomial", np.sort(drawn / part["num_nets"]).tolist()))
     return [
-        {"data": name, "example": example, "error_rate": rate}
+        {"data": name, "examples_by_error_rate": example, "error_rate": rate}
         for name, rates in sorted_rates
         for example, rate in enumerate(rates, 1)
     ]

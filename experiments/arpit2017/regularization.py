@@ -43,7 +43,7 @@ have been fitted without a regulariser.
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -62,7 +62,7 @@ from rote.layers import (
     max_pool,
 )
 from rote.studies import zhang2017
-from rote.studies.config import check_list, check_positive
+from rote.studies.config import check_list, check_positive, check_seeds
 from rote.studies.foundations import averaged, ending
 from rote.tables import Column
 from rote.train import Group, Result, Run, adversarial, fit_groups, mean_loss
@@ -116,7 +116,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        for name in ("widths", "seeds"):
+        check_seeds(self.seeds)
+        for name in ("widths",):
             check_list(name, getattr(self, name))
         for name in STRENGTHS:
             values = getattr(self, name)
@@ -203,6 +204,12 @@ class Setting(NamedTuple):
         return f"{self.regularizer}{strength}{extra}"
 
 
+def line_of(row: Mapping[str, Any]) -> str:
+    """The line of the figure that a setting is on: adversarial training has one per dropout."""
+    name = str(row["regularizer"])
+    return f"{name}, dropout {row['with_dropout']:g}" if row["with_dropout"] else name
+
+
 def settings_of(config: Config) -> list[Setting]:
     """No regulariser, then every regulariser with every strength."""
     plain = [name for name in STRENGTHS if not name.startswith("adversarial")]
@@ -244,15 +251,15 @@ def run(config: Config, out: cli.Job) -> None:
     ]
     about = zhang2017.describe_data(dataset)
     figure = viz.trade_off(
-        table,
+        [{**row, "regularizer": line_of(row)} for row in table],
         x="random_accuracy",
         y="validation_accuracy",
         by="regularizer",
-        setting=("strength", "with_dropout"),
+        setting=("strength",),
         baseline="none",
         caption=(
-            f"a point per strength; {about['num_train']:,} images of {dataset.name}, "
-            f"{config.max_epochs} epochs"
+            f"a point per strength, the larger the stronger; {about['num_train']:,} images of "
+            f"{dataset.name}, {config.max_epochs} epochs"
         ),
         title="Memorising random labels against learning real ones",
     )

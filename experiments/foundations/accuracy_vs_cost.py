@@ -37,7 +37,7 @@ import numpy as np
 from rote import Dataset, Group, Run, cli, data, fit_groups, optim, summary, tables, viz
 from rote.core import Split
 from rote.studies import catalog, zhang2017
-from rote.studies.config import check_list, check_positive
+from rote.studies.config import check_list, check_positive, check_seeds
 from rote.studies.foundations import alternate, averaged
 from rote.tables import Column
 from rote.train import Result, make_forward
@@ -112,7 +112,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        for name in ("models", "seeds"):
+        check_seeds(self.seeds)
+        for name in ("models",):
             check_list(name, getattr(self, name))
         for name in (
             "pool",

@@ -42,7 +42,7 @@ import numpy as np
 
 from rote import cli, layers, measure, tables, viz
 from rote.core import Params, unknown_name
-from rote.studies.config import check_list, check_positive
+from rote.studies.config import check_list, check_positive, check_seeds
 from rote.tables import Column
 
 
@@ -108,7 +108,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        for name in ("activations", "in_the_stack", "seeds"):
+        check_seeds(self.seeds)
+        for name in ("activations", "in_the_stack"):
             check_list(name, getattr(self, name))
         for name in ("depth", "width", "batch"):
             check_positive(name, getattr(self, name))

@@ -64,7 +64,7 @@ from rote import (
 )
 from rote.core import unknown_name
 from rote.studies import santurkar2018, zhang2017
-from rote.studies.config import check_list, check_positive
+from rote.studies.config import check_list, check_positive, check_seeds
 from rote.studies.foundations import ending
 from rote.tables import Column
 
@@ -107,7 +107,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        for name in ("nets", "learning_rates", "initial_scales", "seeds"):
+        check_seeds(self.seeds)
+        for name in ("nets", "learning_rates", "initial_scales"):
             check_list(name, getattr(self, name))
         for name in (
             "depth",

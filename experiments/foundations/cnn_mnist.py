@@ -59,7 +59,7 @@ from rote import (
 from rote.combinators import serial
 from rote.core import Dataset, InputError
 from rote.studies import zhang2017
-from rote.studies.config import check_list, check_positive
+from rote.studies.config import check_list, check_positive, check_seeds
 from rote.studies.foundations import best_rate, ending, rate_in_words, runs_of
 from rote.studies.split import part_to_train_on
 from rote.tables import Column
@@ -99,7 +99,8 @@ class Config:
             raise InputError("channels: none; expected one or more")
         for count in self.channels:
             check_positive("channels", count)
-        for name in ("learning_rates", "seeds"):
+        check_seeds(self.seeds)
+        for name in ("learning_rates",):
             check_list(name, getattr(self, name))
         for rate in self.learning_rates:
             check_positive("learning_rates", rate)

@@ -54,7 +54,7 @@ from rote import (
 )
 from rote.core import Dataset, InputError
 from rote.studies import zhang2017
-from rote.studies.config import check_list, check_positive
+from rote.studies.config import check_list, check_positive, check_seeds
 from rote.studies.split import part_to_train_on
 from rote.tables import Column
 from rote.train import Checkpoint, Result, make_forward
@@ -90,7 +90,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        for name in ("corruptions", "seeds"):
+        check_seeds(self.seeds)
+        for name in ("corruptions",):
             check_list(name, getattr(self, name))
         for name in ("patience", "max_epochs", "learning_rate", "batch_size"):
             check_positive(name, getattr(self, name))

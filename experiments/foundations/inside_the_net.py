@@ -42,7 +42,7 @@ import optax
 from rote import Batch, Model, cli, layers, tables, viz
 from rote.combinators import serial
 from rote.core import unknown_name
-from rote.studies.config import check_list, check_positive
+from rote.studies.config import check_list, check_positive, check_seeds
 from rote.tables import Column
 from rote.train import TrainState, init_train_state, make_step
 
@@ -117,7 +117,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        for name in ("nets", "seeds"):
+        check_seeds(self.seeds)
+        for name in ("nets",):
             check_list(name, getattr(self, name))
         for name in ("num_points", "epochs", "every"):
             check_positive(name, getattr(self, name))

@@ -46,7 +46,7 @@ from rote import Group, Model, cli, data, fit_groups, measure, optim, tables, vi
 from rote.core import Dataset, InputError
 from rote.measure import RangeTest
 from rote.studies import catalog, zhang2017
-from rote.studies.config import check_list, check_positive
+from rote.studies.config import check_list, check_positive, check_seeds
 from rote.studies.foundations import best_rate, ending, rate_in_words, runs_of
 from rote.studies.split import part_to_train_on
 from rote.tables import Column
@@ -83,7 +83,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        for name in ("rates", "seeds"):
+        check_seeds(self.seeds)
+        for name in ("rates",):
             check_list(name, getattr(self, name))
         for name in ("max_epochs", "batch_size", "held_out"):
             check_positive(name, getattr(self, name))

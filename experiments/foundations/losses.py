@@ -43,7 +43,7 @@ import optax
 from rote import cli, data, layers, losses, tables, viz
 from rote.combinators import serial
 from rote.core import Dataset, InputError
-from rote.studies.config import check_list, check_positive
+from rote.studies.config import check_list, check_positive, check_seeds
 from rote.tables import Column
 
 STEP = 1e-6
@@ -150,7 +150,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        for name in ("weights", "seeds"):
+        check_seeds(self.seeds)
+        for name in ("weights",):
             check_list(name, getattr(self, name))
         for name in ("num_inputs", "steps"):
             check_positive(name, getattr(self, name))

@@ -40,7 +40,7 @@ from rote.combinators import serial
 from rote.core import Dataset, InputError, unknown_name
 from rote.measure import Watched
 from rote.studies import zhang2017
-from rote.studies.config import check_list, check_positive
+from rote.studies.config import check_list, check_positive, check_seeds
 from rote.tables import Column
 from rote.transforms import Transform
 
@@ -76,7 +76,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        for name in ("faults", "seeds"):
+        check_seeds(self.seeds)
+        for name in ("faults",):
             check_list(name, getattr(self, name))
         for name in ("width", "steps", "batch_size", "learning_rate"):
             check_positive(name, getattr(self, name))

@@ -41,7 +41,7 @@ import scipy.optimize
 
 from rote import Group, Run, cli, data, fit_groups, layers, models, optim, tables, transforms, viz
 from rote.combinators import serial
-from rote.studies.config import check_list, check_positive
+from rote.studies.config import check_list, check_positive, check_seeds
 from rote.tables import Column
 
 INPUTS = np.array(list(itertools.product((0.0, 1.0), repeat=2)))
@@ -76,7 +76,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        for name in ("xor_seeds", "widths", "depths", "seeds"):
+        check_seeds(self.seeds)
+        for name in ("xor_seeds", "widths", "depths"):
             check_list(name, getattr(self, name))
         for name in ("hidden", "steps", "learning_rate", "max_epochs"):
             check_positive(name, getattr(self, name))

@@ -35,7 +35,7 @@ from rote import Batch, Model, cli, data, layers, models, optim, tables, viz
 from rote.combinators import serial
 from rote.core import unknown_name
 from rote.studies import catalog, zhang2017
-from rote.studies.config import check_list, check_positive
+from rote.studies.config import check_list, check_positive, check_seeds
 from rote.studies.foundations import OneBatch, overfit_one_batch
 from rote.tables import Column
 
@@ -64,7 +64,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        for name in ("models", "bugs", "seeds"):
+        check_seeds(self.seeds)
+        for name in ("models", "bugs"):
             check_list(name, getattr(self, name))
         for name in ("batch_size", "steps", "learning_rate"):
             check_positive(name, getattr(self, name))

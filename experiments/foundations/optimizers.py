@@ -52,7 +52,7 @@ import optax
 from rote import Group, Model, cli, data, fit_groups, measure, models, optim, tables, viz
 from rote.core import Batch, Dataset, InputError, Params
 from rote.studies import zhang2017
-from rote.studies.config import check_list, check_positive
+from rote.studies.config import check_list, check_positive, check_seeds
 from rote.studies.foundations import (
     alternate,
     at_loss,
@@ -113,7 +113,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        for name in ("batch_sizes", "rates", "noises", "seeds"):
+        check_seeds(self.seeds)
+        for name in ("batch_sizes", "rates", "noises"):
             check_list(name, getattr(self, name))
         for name in ("width", "max_epochs", "held_out", "trials", "directions"):
             check_positive(name, getattr(self, name))

@@ -63,7 +63,7 @@ from rote import (
 )
 from rote.core import Params, unknown_name
 from rote.studies import he2015, zhang2017
-from rote.studies.config import check_list, check_positive
+from rote.studies.config import check_list, check_positive, check_seeds
 from rote.studies.foundations import ending
 from rote.tables import Column
 from rote.train import cross_entropy, make_forward
@@ -104,7 +104,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        for name in ("gradient_nets", "gradient_depths", "nets", "depths", "seeds"):
+        check_seeds(self.seeds)
+        for name in ("gradient_nets", "gradient_depths", "nets", "depths"):
             check_list(name, getattr(self, name))
         for name in ("num_train", "num_test", "learning_rate", "batch_size", "max_epochs"):
             check_positive(name, getattr(self, name))

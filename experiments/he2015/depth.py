@@ -42,7 +42,7 @@ import optax
 from rote import cli, data, optim, tables, transforms, viz
 from rote.core import Dataset, InputError
 from rote.studies import he2015, zhang2017
-from rote.studies.config import check_list, check_positive
+from rote.studies.config import check_list, check_positive, check_seeds
 from rote.studies.foundations import averaged, ending
 from rote.tables import Column
 from rote.train import Group, Run, fit_groups
@@ -83,7 +83,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        for name in ("nets", "depths", "seeds"):
+        check_seeds(self.seeds)
+        for name in ("nets", "depths"):
             check_list(name, getattr(self, name))
         for name in ("pool", "learning_rate", "batch_size", "max_epochs"):
             check_positive(name, getattr(self, name))
@@ -96,7 +97,14 @@ class Config:
 
 PRESETS = {
     "smoke": Config(num_train=300, num_test=200, max_epochs=8),
-    "cpu": Config(dataset="cifar10", num_train=1_000, num_test=500, pool=2, depths=(8, 20, 32, 56)),
+    "cpu": Config(
+        dataset="cifar10",
+        num_train=1_000,
+        num_test=500,
+        pool=2,
+        depths=(8, 20, 32, 56),
+        max_epochs=30,
+    ),
     "paper": Config(
         dataset="cifar10",
         augment=True,

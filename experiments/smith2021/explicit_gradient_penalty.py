@@ -51,7 +51,7 @@ import optax
 from rote import cli, data, measure, optim, tables, transforms, viz
 from rote.core import Batch, Dataset, Model, Params, State
 from rote.studies import catalog, zhang2017
-from rote.studies.config import check_list, check_positive
+from rote.studies.config import check_list, check_positive, check_seeds
 from rote.studies.foundations import averaged
 from rote.tables import Column
 from rote.train import Group, Result, Run, cross_entropy, fit_groups, loss_reached, make_forward
@@ -88,7 +88,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        for name in ("learning_rates", "penalties", "seeds"):
+        check_seeds(self.seeds)
+        for name in ("learning_rates", "penalties"):
             check_list(name, getattr(self, name))
         for name in ("learning_rates", "penalties"):
             for value in getattr(self, name):

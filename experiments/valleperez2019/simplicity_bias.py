@@ -197,7 +197,9 @@ def run(config: Config, out: cli.Job) -> None:
     )
     dots, bounds = plotted(pooled)
     if dots:
-        figure = viz.probability_and_complexity(dots, bounds, title=title)
+        figure = viz.probability_and_complexity(
+            dots, bounds, least_finds=bias.FOUND_OFTEN, title=title
+        )
         out.save_figure("complexity", figure)
     summary = tables.summarize(
         table,
@@ -237,6 +239,7 @@ def plotted(
             "setting": name,
             "complexity": complexity,
             "probability": finds / spectrum.num_samples,
+            "finds": finds,
             "functions": number,
         }
         for name, spectrum in pooled.items()
@@ -385,7 +388,8 @@ def drawer(config: Config, setting: Setting, number: int) -> Callable[[jax.Array
     """From a key to so many random functions ``[number, bytes]``, over all devices."""
     num_inputs = 2**config.num_bits
     if setting.kind == "random functions":
-        return lambda key: jax.random.bits(key, (number, -(-num_inputs // 8)), "uint8")
+        ones = np.packbits(np.ones(num_inputs, bool))  # what fills up a byte stays 0
+        return lambda key: jax.random.bits(key, (number, len(ones)), "uint8") & ones
     net = network(config, setting)
     inputs = np.array(list(itertools.product((0, 1), repeat=config.num_bits)), np.float32)
     devices = jax.devices()[: math.gcd(number, jax.device_count())]

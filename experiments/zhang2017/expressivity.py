@@ -59,7 +59,7 @@ import numpy as np
 from rote import cli, data, tables
 from rote.core import Dataset, InputError, unknown_name
 from rote.studies import zhang2017
-from rote.studies.config import check_list
+from rote.studies.config import check_list, check_seeds
 from rote.viz.expressivity import residuals
 
 ROWS_AT_ONCE = 1_000
@@ -100,7 +100,8 @@ class Config:
         Raises:
           InputError: if one cannot be used.
         """
-        for name in ("num_points", "dims", "depths", "targets", "solvers", "seeds"):
+        check_seeds(self.seeds)
+        for name in ("num_points", "dims", "depths", "targets", "solvers"):
             check_list(name, getattr(self, name))
         for name, least in (("num_points", 1), ("dims", 1), ("depths", 2), ("seeds", 0)):
             if min(getattr(self, name)) < least:

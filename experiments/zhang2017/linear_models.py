@@ -47,7 +47,7 @@ import numpy as np
 from rote import cli, data, linear, tables, viz
 from rote.core import Dataset, InputError, unknown_name
 from rote.studies import zhang2017
-from rote.studies.config import check_list, check_positive
+from rote.studies.config import check_list, check_positive, check_seeds
 from rote.tables import Column
 
 FEATURES = ("pixels", "gabor", "random_conv")
@@ -85,7 +85,8 @@ class Config:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        for name in ("features", "conditions", "l2", "seeds"):
+        check_seeds(self.seeds)
+        for name in ("features", "conditions", "l2"):
             check_list(name, getattr(self, name))
         for kind in self.features:
             if kind not in FEATURES:

@@ -119,7 +119,7 @@ def load_torchvision(name: str, path: str | os.PathLike[str]) -> Pretrained:
 
     Raises:
       InputError: if there is no such net, or the file cannot be read, holds more than tensors, or
-        has names, shapes or types of another net.
+        has names, shapes or types of another net, or values that are not finite.
 
     Reference:
       He et al. 2015 (arXiv 1512.03385), table 1; torchvision.models.resnet for the layout.
@@ -141,10 +141,17 @@ def load_torchvision(name: str, path: str | os.PathLike[str]) -> Pretrained:
     if problems:
         fits = [each for each in RESNETS if found == _torch_shapes(_resnet(each, num_classes))]
         hint = f"; the weights are those of a {fits[0]}" if fits else ""
+        if found and all(key.startswith("module.") for key in found):
+            hint = (
+                "; all names begin with 'module.', as those of torch.nn.DataParallel do: save "
+                "model.module.state_dict()"
+            )
         raise InputError(f"{file} does not fit {name}: {problems}{hint}")
     for key, tensor in tensors.items():
         if not jnp.issubdtype(tensor.dtype, jnp.floating):
             raise InputError(f"{file}: {key} is {tensor.dtype}; expected floats, not quantized")
+        if not np.isfinite(tensor).all():
+            raise InputError(f"{file}: {key} has values that are not finite")
     arrays = {ours: _from_torch(tensors[_torch_name(ours)]) for ours in _shapes(flat)}
     model = RESNETS[name](num_classes=num_classes)
     return Pretrained(model, *_params_and_state(flat | arrays))

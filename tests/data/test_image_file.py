@@ -87,5 +87,8 @@ def test_what_is_no_image_is_refused(tmp_path):
     Image.fromarray(pixels(8, 8, 1)[..., 0].astype(np.uint16) * 256).save(file)
     with pytest.raises(InputError, match="more than 8 bits per channel"):
         load_image(file)
-    with pytest.raises(InputError, match=r"crop: 224 of an image of 100; expected 1\.\.100"):
+    with pytest.raises(InputError, match="crop: 224, resize: 100; expected"):
         load_image(file, resize=100)
+    Image.fromarray(pixels(201, 2)).save(file)
+    with pytest.raises(InputError, match="2 x 201 pixels; expected one side at most 100 times"):
+        load_image(file)

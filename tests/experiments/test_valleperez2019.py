@@ -1,5 +1,6 @@
 """The functions of random nets as a user runs them: what they show, and that nothing is lost."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -34,6 +35,14 @@ def test_nets_prefer_simple_functions_and_chance_does_not(small):
         assert net["bound_slope"] > 0 and 0 <= net["above_bound"] <= 1
     assert {figure.name for figure in small.figures()} == {"rank.png", "complexity.png"}
     assert not small.checkpoints.exists()
+
+
+def test_functions_of_less_than_a_byte_are_as_many_as_there_are(experiment):
+    module = experiment(NAME)
+    config = module.Config(num_bits=1)
+    chance = module.drawer(config, module.Setting("random functions"), 200)
+    functions = np.unique(chance(jax.random.key(0)), axis=0)
+    assert functions.tolist() == [[0b00000000], [0b01000000], [0b10000000], [0b11000000]]
 
 
 def test_a_killed_run_goes_on_to_the_same_counts(small, command, experiment, tmp_path, monkeypatch):

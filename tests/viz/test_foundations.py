@@ -77,6 +77,23 @@ def test_long_numbers_have_short_ticks():
     assert said == ["$2^{-10}$", "$2^{-6}$", "0.021", "0.25", "3"]
 
 
+def test_a_short_logarithmic_ordinate_has_ticks_in_plain_numbers():
+    rows = [{"x": x, "y": y} for x, y in ((1, 25.0), (2, 190.0))]
+    (ax,) = viz.lines(rows, x="x", y="y", log=("y",)).axes
+    low, high = ax.get_ylim()
+    ticks = [ax.yaxis.get_major_formatter()(place) for place in ax.get_yticks()]
+    shown = [tick for tick in ticks if low <= float(tick) <= high]
+    assert shown == ["50", "100", "200"]
+
+
+def test_a_reference_is_dashed_and_gray():
+    rows = [{"x": x, "y": 1.0, "by": by} for x in (1, 2) for by in ("nets", "chance")]
+    (ax,) = viz.lines(rows, x="x", y="y", by="by", reference="chance").axes
+    nets, chance = ax.lines
+    assert (nets.get_linestyle(), chance.get_linestyle()) == ("-", "--")
+    assert chance.get_color() != nets.get_color()
+
+
 def test_a_spread_has_no_dot_for_what_diverged():
     rows = [{"net": "a", "loss": value} for value in (1.0, None, 3.0)] + [{"net": "b", "loss": 2.0}]
     (ax,) = viz.spread(rows, x="net", y="loss").axes

@@ -21,15 +21,17 @@ def test_a_line_per_way_of_sampling_and_zipfs_law():
 
 def test_a_panel_per_setting_with_its_bound():
     rows = [
-        {"setting": name, "complexity": k, "probability": p, "functions": n}
+        {"setting": name, "complexity": k, "probability": p, "finds": 100 * p, "functions": n}
         for name, k, p, n in (("a", 7, 0.2, 2), ("a", 21, 0.01, 30), ("b", 7, 0.1, 1))
     ]
-    figure = viz.probability_and_complexity(rows, {"a": (0.25, 1.0)})
+    figure = viz.probability_and_complexity(rows, {"a": (0.25, 1.0)}, least_finds=10)
     first, second, _ = figure.axes  # and the color bar
     dots = first.collections[0].get_offsets()
     np.testing.assert_allclose(dots, [[7, 0.2], [21, 0.01]])
+    often, rarely = first.collections[0].get_sizes()
+    assert often > rarely
     assert (len(first.lines), len(second.lines)) == (2, 1)
     bound = first.lines[0]
     np.testing.assert_allclose(np.log2(bound.get_ydata()), 1 - 0.25 * bound.get_xdata())
     with pytest.raises(InputError, match="no rows"):
-        viz.probability_and_complexity([], {})
+        viz.probability_and_complexity([], {}, least_finds=10)

@@ -135,9 +135,10 @@ def conversion(file: str) -> str:
 
 def _to_numpy(torch: Any, file: str, name: Any, value: Any) -> np.ndarray:
     if not isinstance(value, torch.Tensor):
+        inside = f": it may hold them, so save its {name!r} alone" * isinstance(value, Mapping)
         raise InputError(
-            f"{file}: {name!r} is a {type(value).__name__}; expected tensors alone, as "
-            "torch.save(model.state_dict(), file) writes them"
+            f"{file}: {name!r} is of type {type(value).__name__}; expected tensors alone, as "
+            f"torch.save(model.state_dict(), file) writes them{inside}"
         )
     value = value.detach()
     try:

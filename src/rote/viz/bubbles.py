@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rote.core import InputError
-from rote.viz.style import PALETTE, Rows, label_axes, name_of, need_columns, new_figure
+from rote.viz.style import (
+    PALETTE,
+    Rows,
+    in_percent,
+    label_axes,
+    name_of,
+    need_columns,
+    new_figure,
+    title_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,7 +67,7 @@ def bubbles(
     area = f"area: {name_of(size)}, the largest {largest:,.0f}"
     figure, (ax,) = new_figure(1, "; ".join(filter(None, [area, caption])), title)
     figure.set_size_inches(8.4, 4.8)
-    percent = y.endswith("accuracy")
+    percent = in_percent(y)
     places = [(row[x], (100 if percent else 1) * row[y]) for row in rows]
     for column, axis, scale in ((x, ax.xaxis, ax.set_xscale), (y, ax.yaxis, ax.set_yscale)):
         if column in log:
@@ -70,7 +79,7 @@ def bubbles(
     ax.scatter(across, up, s=areas, color=PALETTE[0], alpha=0.35, linewidth=0)
     ax.scatter(across, up, s=9, color=PALETTE[0])
     ax.margins(0.12, 0.18)
-    label_axes(ax, name_of(x), f"{name_of(y)} (%)" if percent else name_of(y))
+    label_axes(ax, name_of(x), title_of(y))
     figure.draw_without_rendering()  # settles where the axes are
     at = ax.transData.transform(places) * 72 / figure.dpi
     for row, place, here, points in zip(rows, places, at, areas, strict=True):

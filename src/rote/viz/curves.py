@@ -9,11 +9,13 @@ from rote.viz.style import (
     Rows,
     colors_for,
     count_of,
+    in_percent,
     label_axes,
     legend_outside,
     name_of,
     need_columns,
     new_figure,
+    title_of,
 )
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def learning_curves(
       InputError: if there are no rows or a column is missing.
     """
     need_columns(rows, (by, "seed", x, metric))
-    scale, unit = (100, " (%)") if metric.endswith("accuracy") else (1, "")
+    scale = 100 if in_percent(metric) else 1
     conditions = list(dict.fromkeys(str(row[by]) for row in rows))
     curves = {name: _curves(rows, by, name, x, metric, scale) for name in conditions}
     colors = colors_for(conditions)
@@ -82,13 +84,13 @@ def learning_curves(
             ax.plot(common, mean, color=colors[name], linewidth=2.2, label=name_of(name))
     if log_y:
         ax.set_yscale("log")
-    elif unit:
+    elif in_percent(metric):
         ax.set_ylim(0, 102)
     else:
         ax.set_ylim(bottom=0)
     ax.set_xlim(left=0)
     ax.xaxis.set_major_formatter(_thousands)
-    label_axes(ax, name_of(x), name_of(metric) + unit)
+    label_axes(ax, name_of(x), title_of(metric))
     legend_outside(figure)
     return figure
 

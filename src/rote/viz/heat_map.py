@@ -4,7 +4,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rote.viz.style import GRAY, Rows, count_of, label_axes, name_of, need_columns, new_figure
+from rote.viz.style import (
+    GRAY,
+    Rows,
+    count_of,
+    in_percent,
+    label_axes,
+    name_of,
+    need_columns,
+    new_figure,
+    title_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,7 +53,7 @@ def heat_map(
     """
     need_columns(rows, (x, y, value, panel))
     columns, lines = (sorted({float(row[name]) for row in rows}) for name in (x, y))
-    percent = value.endswith(("accuracy", "test_error"))
+    percent = in_percent(value)
     found: dict[str, dict[tuple[int, int], list[float]]] = {}
     for row in rows:
         place = lines.index(float(row[y])), columns.index(float(row[x]))
@@ -78,7 +88,7 @@ def heat_map(
         ax.set_title(name_of(name), fontsize=10, loc="left")
         label_axes(ax, name_of(x), name_of(y))
     bar = figure.colorbar(image, ax=axes, shrink=0.8)
-    bar.set_label(name_of(value) + (" (%)" if percent else ""), fontsize=10)
+    bar.set_label(title_of(value), fontsize=10)
     bar.ax.tick_params(labelsize=9, color=GRAY)
     bar.outline.set_visible(False)
     return figure

@@ -13,11 +13,13 @@ from rote.viz.style import (
     Rows,
     colors_for,
     count_of,
+    in_percent,
     label_axes,
     legend_outside,
     name_of,
     need_columns,
     new_figure,
+    title_of,
 )
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ def lines(
     x: str,
     y: str | Sequence[str],
     by: str | None = None,
+    reference: Any = None,
     panel: str | None = None,
     log: Sequence[str] = (),
     markers: bool = False,
@@ -42,8 +45,8 @@ def lines(
 
     Rows that agree in all of these are seeds: the line is their mean, the band goes from the
     smallest to the largest. A place where a seed's value is ``None`` or not finite, or cannot be
-    shown on a logarithmic axis, is left out: the others' mean would not tell of it. Accuracies and
-    test errors, fractions in the table, are shown in percent. More than three panels stand in two
+    shown on a logarithmic axis, is left out: the others' mean would not tell of it. Fractions, such
+    as accuracies and errors, are shown in percent. More than three panels stand in two
     rows.
 
     Args:
@@ -51,6 +54,7 @@ def lines(
       x: column of the abscissa; numbers.
       y: column of the ordinate, or several: a panel each.
       by: column that tells the lines apart.
+      reference: the value of ``by`` whose line is dashed and gray: what others are compared with.
       panel: column that tells the panels apart; only with one ``y``.
       log: which of the columns ``x`` and ``y`` have a logarithmic axis.
       markers: show where the values are; for few of them. Up to eight places on a panel's
@@ -66,7 +70,7 @@ def lines(
     Raises:
       InputError: if there are no rows, a column is missing, or several columns meet ``panel``.
     """
-    from matplotlib.ticker import MaxNLocator, NullLocator
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
     columns = [y] if isinstance(y, str) else list(y)
     if panel is not None and len(columns) > 1:
@@ -81,6 +85,8 @@ def lines(
     names = list(dict.fromkeys("" if by is None else row[by] for row in rows))
     colors = colors_for(names)
     styles = {name: ("-", "--", ":")[i // len(PALETTE) % 3] for i, name in enumerate(names)}
+    if reference is not None:
+        colors[reference], styles[reference] = GRAY, "--"
     groups = [_by_place(mine, x, by) for _, _, mine in shown]
     sizes = {len(seeds) for group in groups for line in group.values() for seeds in line.values()}
     if max(sizes) > 1:
@@ -93,8 +99,7 @@ def lines(
     whole = all(float(row[x]).is_integer() for row in rows)
     for ax, (column, value, mine), group in zip(axes, shown, groups, strict=True):
         number = functools.partial(_number, positive=column in log)
-        percent = column.endswith(("accuracy", "test_error"))
-        scale = 100 if percent else 1
+        scale = 100 if in_percent(column) else 1
         for name, line in group.items():
             at = sorted(line)
             table = [[scale * number(row[column]) for row in line[place]] for place in at]
@@ -116,11 +121,16 @@ def lines(
             ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         if column in log:
             ax.set_yscale("log")
+            bottom, top = ax.get_ylim()
+            if top < 100 * bottom:  # too few powers of ten to read by
+                ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                ax.yaxis.set_major_formatter(FuncFormatter(lambda place, _: _short(place)))
+                ax.yaxis.set_minor_formatter(NullFormatter())
         for place in (marks or {}).get(value, ()):
             ax.axvline(place, color=GRAY, linestyle="--", linewidth=1)
         if panel is not None:
             ax.set_title(name_of(value), fontsize=10, loc="left")
-        label_axes(ax, name_of(x), f"{name_of(column)} (%)" if percent else name_of(column))
+        label_axes(ax, name_of(x), title_of(column))
     if by is not None:
         legend_outside(figure)
     return figure

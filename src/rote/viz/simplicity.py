@@ -63,13 +63,16 @@ def probability_and_complexity(
     rows: Rows,
     bounds: Mapping[str, tuple[float, float]],
     *,
+    least_finds: int,
     title: str | None = None,
 ) -> "Figure":
     """Probability against complexity, a panel per way of sampling.
 
     Args:
       rows: one per panel, complexity and frequency, with the columns ``setting``, ``complexity``,
-        ``probability`` and ``functions`` (how many there are).
+        ``probability``, ``finds`` (how often each was found) and ``functions`` (how many there
+        are).
+      least_finds: functions found less often have small dots: their frequency says little.
       bounds: by setting, ``(a, b)`` of the line ``2^(-a K + b)``, where there is one.
       title: a line above the figure.
 
@@ -79,12 +82,12 @@ def probability_and_complexity(
     Raises:
       InputError: if there are no rows or a column is missing.
     """
-    need_columns(rows, ("setting", "complexity", "probability", "functions"))
+    need_columns(rows, ("setting", "complexity", "probability", "finds", "functions"))
     names = list(dict.fromkeys(row["setting"] for row in rows))
     caption = (
         "a dot: the functions of that complexity found that often, at least twice; the darker, the "
-        "more; line: the bound 2^(-aK+b) over the largest at each complexity, functions found ten "
-        "times or more; dotted: 2^-K"
+        f"more; small: found fewer than {least_finds} times, which says little of P(f); line: the "
+        "bound 2^(-aK+b) over the largest of the others at each complexity; dotted: 2^-K"
     )
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap, LogNorm
@@ -106,7 +109,7 @@ def probability_and_complexity(
             c=[row["functions"] for row in rows if row["setting"] == name],
             cmap=visible,
             norm=LogNorm(1, max(most, 2)),
-            s=12,
+            s=[12 if row["finds"] >= least_finds else 2 for row in rows if row["setting"] == name],
             linewidths=0,
             zorder=3,
         )

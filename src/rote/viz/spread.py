@@ -9,10 +9,12 @@ from rote.viz.style import (
     PALETTE,
     Rows,
     count_of,
+    in_percent,
     label_axes,
     name_of,
     need_columns,
     new_figure,
+    title_of,
 )
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def spread(
     seeds = f"each seed a dot ({count_of([len(group) for group in groups])}), the bar their mean"
     figure, axes = new_figure(len(columns), "; ".join(filter(None, [caption, seeds])), title)
     for ax, column in zip(axes, columns, strict=True):
-        percent = column.endswith("accuracy")
+        percent = in_percent(column)
         for at, group in enumerate(groups):
             scale = 100 if percent else 1
             given = [np.nan if row[column] is None else scale * row[column] for row in group]
@@ -66,5 +68,5 @@ def spread(
         if column in log:
             ax.set_yscale("log")
         ax.set_xticks(range(len(places)), [name_of(place) for place in places])
-        label_axes(ax, name_of(x), f"{name_of(column)} (%)" if percent else name_of(column))
+        label_axes(ax, name_of(x), title_of(column))
     return figure

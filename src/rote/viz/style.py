@@ -48,11 +48,22 @@ NAMES = {
     "random_accuracy": "training accuracy on random labels",
     "critical_ratio": "critical sample ratio",
 }
+FRACTIONS = ("accuracy", "test_error", "error_rate", "critical_ratio")
 
 
 def name_of(word: str) -> str:
     """A condition or a column, in words."""
     return NAMES.get(word, str(word).replace("_", " "))
+
+
+def in_percent(column: str) -> bool:
+    """Whether a column, fractions in the table, is shown in percent: by the end of its name."""
+    return column.endswith(FRACTIONS)
+
+
+def title_of(column: str) -> str:
+    """What an axis says of a column: its name in words, and percent where it is shown so."""
+    return f"{name_of(column)} (%)" if in_percent(column) else name_of(column)
 
 
 def colors_for(names: Iterable[str]) -> dict[str, str]:
@@ -96,7 +107,9 @@ def new_figure(
         ax.remove()
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
-    caption = textwrap.fill(caption, int(CAPTION_CHARACTERS_PER_INCH * width))
+    unbroken = caption.replace(" = ", "\u00a0=\u00a0")
+    caption = textwrap.fill(unbroken, int(CAPTION_CHARACTERS_PER_INCH * width))
+    caption = caption.replace("\u00a0", " ")
     figure.supxlabel(caption, x=0.01, ha="left", fontsize=8, color=GRAY)
     for ax in axes:
         style_axes(ax)
@@ -132,7 +145,7 @@ def legend_outside(figure: "Figure") -> None:
             loc="outside right center",
             frameon=False,
             fontsize=9,
-            handlelength=1.5,
+            handlelength=2.5,
         )
 
 

@@ -11,11 +11,13 @@ from rote.viz.style import (
     Rows,
     colors_for,
     count_of,
+    in_percent,
     label_axes,
     legend_outside,
     name_of,
     need_columns,
     new_figure,
+    title_of,
 )
 
 if TYPE_CHECKING:
@@ -36,9 +38,9 @@ def trade_off(
     """Two measures of the same trainings, a line per method, a point per setting of it.
 
     A point is the mean over seeds, its bars go from the smallest to the largest. Points of a method
-    are joined in the order of the table, beginning at the baseline, which is a diamond with dotted
-    lines through it. A seed without one of the values (``None``: it diverged) is left out.
-    Accuracies, fractions in the table, are shown in percent.
+    are joined in the order of the table, in which they grow, beginning at the baseline, which is a
+    diamond with dotted lines through it. A seed without one of the values (``None``: it diverged)
+    is left out. Fractions, such as accuracies, are shown in percent.
 
     Args:
       rows: one per setting and seed.
@@ -88,24 +90,16 @@ def trade_off(
                 yerr=reach[:, 1:],
                 fmt="o",
                 color=colors[method],
-                markersize=5,
+                markersize=4 + 1.2 * number,
                 elinewidth=1,
                 label=name_of(method) if number == 0 else None,
             )
     for place in start:
         ax.plot(*place, "D", color=GRAY, markersize=7, label=name_of(baseline))
-    label_axes(ax, _title(x), _title(y))
+    label_axes(ax, title_of(x), title_of(y))
     legend_outside(figure)
     return figure
 
 
-def _percent(column: str) -> bool:
-    return column.endswith(("accuracy", "test_error"))
-
-
 def _shown(column: str, value: float) -> float:
-    return 100 * value if _percent(column) else value
-
-
-def _title(column: str) -> str:
-    return f"{name_of(column)} (%)" if _percent(column) else name_of(column)
+    return 100 * value if in_percent(column) else value
