@@ -211,7 +211,7 @@ def test_other_contents_are_refused(tmp_path) -> None:
     for content, message in [
         (nn.Linear(2, 2), "pickled objects or code"),
         ([torch.ones(2)], "holds a list; expected tensors by name"),
-        ({"state_dict": {"a": torch.ones(2)}}, "is of type dict; .*save its 'state_dict' alone"),
+        (
             {"state_dict": {"a": torch.ones(2)}},
             "'state_dict' is of type dict; .*save its 'state_dict' alone",
         ),
