@@ -26,8 +26,8 @@ Command: python experiments/arpit2017/capacity.py --preset smoke
          processor time
   cpu    MNIST averaged to 14x14, up to 2,000 images, 16 to 512 units, three seeds; 3
          minutes on two cores
-  paper  MNIST, up to 50,000 images, 256 to 8,192 units, three seeds; has not been run: an
-         accelerator for days
+  paper  MNIST, up to 50,000 images, 256 to 8,192 units, three seeds; has not been run: at
+         most 9e17 operations, by a GPU's data sheet five hours
 
 What the paper leaves open, or is not known here, and what is taken: which widths, fractions and
 numbers of examples; batches of 128 in "paper", at its rate of 0.01 for at most 1,000 epochs;
@@ -154,6 +154,14 @@ def run(config: Config, out: cli.Job) -> None:
             "test_accuracy",
             f"{config.num_train:,} images {where}; at the end of training",
             "Accuracy on real test images against the width",
+        ),
+        (
+            "accuracy_examples",
+            [row for row in by_size if row["num_train"] in config.sizes],
+            "num_train",
+            "test_accuracy",
+            f"{config.width} units, images {where}; at the end of training",
+            "Accuracy on real test images against the number of examples",
         ),
         (
             "time_width",

@@ -185,6 +185,12 @@ def row(
         record="last",
         execution=dataclasses.replace(out.execution, checkpoints=None),
     )
+    diverged = sum(result.status == "diverged" for result in results)
+    if diverged:
+        raise InputError(
+            f"learning_rate: {config.learning_rate}; {diverged} of {len(results)} nets diverged; "
+            "expected one with which all train"
+        )
     wrong = np.array([result.record.predicted[-1] != result.data.labels for result in results])[
         :, : config.num_examples
     ]

@@ -29,8 +29,7 @@ Each is measured every so many steps; the tables have the median over a training
 Command: python experiments/santurkar2018/shift_and_smoothness.py --preset smoke
   smoke  digits (in the package), six layers of 32 units, one rate, three seeds; half a minute
   cpu    10,000 of CIFAR-10, averaged to 16x16, VGG of three stages from 16 channels, two rates, 18
-         trainings of 1,200 steps; has not been run: half an hour of processor time (0.05 seconds a
-         step, 0.8 a look)
+         trainings of 1,200 steps; ten of the trainings took 26 minutes beside other work
   paper  CIFAR-10, VGG of 14 layers with weights, 15,000 steps; has not been run: an accelerator for
          hours. The linear net: --architecture linear --depth 25 --dataset digits
 

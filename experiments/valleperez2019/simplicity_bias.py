@@ -205,6 +205,7 @@ def run(config: Config, out: cli.Job) -> None:
         table,
         ["setting"],
         {
+            "samples": Column("num_samples", digits=0),
             "functions": Column("num_functions", digits=0),
             "most frequent": Column("most_frequent", digits=2, percent=True),
             "constant": Column("constant", digits=2, percent=True),

@@ -37,7 +37,7 @@ def test_noise_is_fitted_too_and_costs_accuracy(small):
     assert end["none"]["status"] == "fitted"
     assert end["none"]["test_accuracy"] > end["random labels"]["test_accuracy"]
     names = {figure.name for figure in small.figures()}
-    assert names == {"accuracy.png", "time_width.png", "time_examples.png"}
+    assert names == {"accuracy.png", "accuracy_examples.png", "time_width.png", "time_examples.png"}
 
 
 def test_noise_is_in_the_inputs_or_in_the_labels(experiment):

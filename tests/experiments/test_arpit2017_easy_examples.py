@@ -50,6 +50,7 @@ def test_nets_agree_on_real_examples_and_not_on_noise(small):
     [
         (("--num-nets", "1"), "num_nets: 1; expected at least 2"),
         (("--num-examples", "2000"), "num_examples: 2,000; expected at most the 1,437"),
+        (("--learning-rate", "1e9", "--num-nets", "2"), "2 of 2 nets diverged; expected one with"),
         (("--width", "0"), "width: 0; expected a positive number"),
         (("--seeds", "-1"), "seed: -1; expected an integer from 0 to 143,165,575"),
     ],

@@ -134,6 +134,9 @@ def test_the_table_says_what_was_found(made):
     )
     assert "CIFAR-10, JPEG copy, 10,000 images" in text
     assert "None yet." in section()
+    assert "*inconclusive*" in text and "linear system" in text
+    without = [item for item in compare(PUBLISHED, [], {}) if item.published.margin is None]
+    assert "*inconclusive*" not in page.rule(without)
 
 
 def test_the_text_goes_between_the_markers_and_nothing_else_changes():

@@ -58,7 +58,7 @@ def lines(
       panel: column that tells the panels apart; only with one ``y``.
       log: which of the columns ``x`` and ``y`` have a logarithmic axis.
       markers: show where the values are; for few of them. Up to eight places on a panel's
-        logarithmic abscissa then have a tick each, long numbers as a power of two or rounded.
+        logarithmic abscissa then have a tick each, long numbers as powers of two or rounded.
       share_y: whether all panels have the same ordinate.
       marks: by value of ``panel`` (``""`` without one), abscissas at which a dashed line stands.
       caption: what else the reader must know; the number of seeds is added.
@@ -115,16 +115,16 @@ def lines(
             ax.set_xscale("log")
             places = sorted({float(row[x]) for row in mine})
             if markers and len(places) <= 8:
-                ax.set_xticks(places, [_short(place) for place in places])
+                ax.set_xticks(places, _short(places))
                 ax.xaxis.set_minor_locator(NullLocator())
         elif whole:
             ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
-        if column in log:
+        if column in log and any(np.isfinite(line.get_ydata()).any() for line in ax.lines):
             ax.set_yscale("log")
             bottom, top = ax.get_ylim()
             if top < 100 * bottom:  # too few powers of ten to read by
                 ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-                ax.yaxis.set_major_formatter(FuncFormatter(lambda place, _: _short(place)))
+                ax.yaxis.set_major_formatter(FuncFormatter(lambda place, _: f"{place:g}"))
                 ax.yaxis.set_minor_formatter(NullFormatter())
         for place in (marks or {}).get(value, ()):
             ax.axvline(place, color=GRAY, linestyle="--", linewidth=1)
@@ -136,13 +136,15 @@ def lines(
     return figure
 
 
-def _short(place: float) -> str:
-    """A number as a tick says it: long ones as a power of two, or rounded."""
-    text = f"{place:g}"
-    if len(text) <= 5:
-        return text
-    power = round(np.log2(place))
-    return f"$2^{{{power}}}$" if 2.0**power == place else f"{place:.2g}"
+def _short(places: Sequence[float]) -> list[str]:
+    """Numbers as ticks say them: if one is long, all as powers of two, or rounded."""
+    texts = [f"{place:g}" for place in places]
+    if max(map(len, texts)) <= 5:
+        return texts
+    powers = [round(np.log2(place)) for place in places]
+    if all(2.0**power == place for power, place in zip(powers, places, strict=True)):
+        return [f"$2^{{{power}}}$" for power in powers]
+    return [f"{place:.2g}" for place in places]
 
 
 def _by_place(

@@ -113,7 +113,7 @@ def exponent(noise: str, varied: str, sign: int) -> Callable[[Result], Finding |
         both = [slopes(*pair, varied) for pair in pairs.values()]
         differences = [with_noise - without for with_noise, without in filter(None, both)]
         if len(differences) < FEWEST_SEEDS:
-            return Finding(f"fitted in two places or more: {len(differences)} seeds", "too few")
+            return Finding(f"fitted in two places or more: n = {len(differences)}", "too few")
         low, high = sorted(sign * end for end in mean_interval(differences))
         verdict = "holds" if low > 0 else "does not hold" if high < 0 else "inconclusive"
         return Finding(f"exponent {_text(differences)}", verdict)

@@ -132,7 +132,7 @@ def _judged_on(result: Result, needed: Collection[str]) -> tuple[Settings, Findi
     seeds = len({row["seed"] for row in result.table})
     few = None
     if seeds < FEWEST_SEEDS or not any(setting[0] == NONE for setting in settings):
-        few = Finding(f"{seeds} seeds", "too few")
+        few = Finding(f"n = {seeds}", "too few")
     return settings, few
 
 

@@ -36,8 +36,13 @@ interval lies within the margin (1 point of test accuracy or error, 0.3 of train
 *differs* when it lies wholly outside, and is *inconclusive* otherwise; fewer than three seeds are
 *too few*; what was trained on other data, or with other settings than the preset `paper`, is *not
 comparable*; a number of the paper that is only recalled, or a quantity without a margin, gets *no
-verdict*. The solution of a linear system is the same in every run: one is enough, and its interval
-has no width. How sure the paper's number is stands behind it."""
+verdict*. How sure the paper's number is stands behind it."""
+ALWAYS_THE_SAME = """\
+The solution of a linear system is the same in every run: one is enough, and its interval has no
+width."""
+NO_MARGINS = """\
+The difference is ours less the paper's. These quantities have no margin within which they would
+agree, and get *no verdict*. How sure the paper's number is stands behind it."""
 
 
 def section(
@@ -57,7 +62,7 @@ def section(
     numbers = {result.name: str(i) for i, result in enumerate(results, start=1)}
     parts = [WRITTEN.format(folder=folder)]
     if compared:
-        parts[0] += f"\n{RULE}"
+        parts[0] += f"\n{rule(compared)}"
         if figure_rows(compared):
             parts.append("![Ours over the paper's numbers](figures/side_by_side.png)")
         parts += ["### Numbers", _table([_number_row(item, numbers) for item in compared])]
@@ -73,6 +78,14 @@ def section(
         parts += [f"{_sentence(test)}:", _table([_claim_row(item, numbers) for item in items])]
     parts += ["### Runs", "\n".join(map(_run_line, numbers.values(), results)) or "None yet."]
     return "\n\n".join(parts)
+
+
+def rule(compared: Sequence[Compared]) -> str:
+    """How the numbers are to be read: of the rule, what applies to them."""
+    if all(item.published.margin is None for item in compared):
+        return NO_MARGINS
+    drawn = all(item.published.drawn for item in compared)
+    return RULE if drawn else f"{RULE}\n{ALWAYS_THE_SAME}"
 
 
 def insert(readme: str, text: str) -> str:

@@ -92,7 +92,7 @@ def with_shortcuts(column: str) -> Callable[[Result], Finding | None]:
 
 def _changed(pairs: list[float], rises: bool, what: str) -> Finding:
     if len(pairs) < FEWEST_SEEDS:
-        return Finding(f"{what}: {len(pairs)} seeds", "too few")
+        return Finding(f"{what}: n = {len(pairs)}", "too few")
     low, high = mean_interval(pairs)
     risen, fallen = low > 0, high < 0
     verdict = "inconclusive"

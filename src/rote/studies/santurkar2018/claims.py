@@ -112,7 +112,7 @@ def compared(
             ]
             values = [value for value in pairs if value is not None]
             if len(values) < FEWEST_SEEDS:
-                said.append(f"rate {rate:g}: {len(values)} seeds")
+                said.append(f"rate {rate:g}: n = {len(values)}")
                 verdicts.append("too few")
                 continue
             low, high = mean_interval(values)

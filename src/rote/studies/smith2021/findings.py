@@ -79,7 +79,7 @@ def _gain(rows: Sequence[Row], column: str, base: float) -> Finding | None:
     if len(accuracies) < 2 or not seeds:
         return None
     if len(seeds) < FEWEST_SEEDS:
-        return Finding(f"{len(seeds)} seeds", "too few")
+        return Finding(f"n = {len(seeds)}", "too few")
     gains, chosen = held_out_gains(accuracies, base)
     low, high = mean_interval(gains)
     verdict = "holds" if low > 0 else "does not hold" if high <= 0 else "inconclusive"

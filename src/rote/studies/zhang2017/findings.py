@@ -39,7 +39,7 @@ def early_stopping(result: Result) -> Finding | None:
         return None
     fewest = min(len(values) for values in gains.values())
     if fewest < FEWEST_SEEDS:
-        return Finding(f"{fewest} seeds", "too few")
+        return Finding(f"n = {fewest}", "too few")
     measured = [f"{model}: {mean_text(values, signed=True)}" for model, values in gains.items()]
     intervals = [mean_interval(values) for values in gains.values()]
     # That it does harm is no help either: only the upper ends count.
