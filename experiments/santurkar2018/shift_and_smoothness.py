@@ -24,7 +24,8 @@ batch norm; loss range, gradient change and smoothness smaller with it.
                    the scale of the weights, which a norm is free to grow
   train accuracy   at the end, in evaluation mode, without noise, on at most 5,000 images
 
-Each is measured every so many steps; the tables have the median over a training.
+Each is measured every so many steps; the tables have the median over a training, without the looks
+at which a layer has no gradient.
 
 Command: python experiments/santurkar2018/shift_and_smoothness.py --preset smoke
   smoke  digits (in the package), six layers of 32 units, one rate, three seeds; half a minute
@@ -229,7 +230,8 @@ def looked_at(config: Config, dataset: Dataset, net: str, rate: float, seed: int
         "train_accuracy": accuracy if finite else None,
     }
     for name in (*SHIFT, *santurkar2018.LANDSCAPE):
-        row[name] = statistics.median(look[name] for look in looks) if finite else None
+        values = [look[name] for look in looks if np.isfinite(look[name])]
+        row[name] = statistics.median(values) if finite and values else None
     return {"row": row, "looks": looks}
 
 

@@ -58,6 +58,8 @@ def save_weights(path: str | os.PathLike[str], params: Params, state: State) -> 
     for name, leaf in tensors.items():
         if not hasattr(leaf, "dtype"):
             raise InputError(f"{name} is a {type(leaf).__name__}; expected nested dicts of arrays")
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.extended):
+            raise InputError(f"{name} is {leaf.dtype}; expected numbers: jax.random.key_data of it")
     save_tensors(path, tensors)
 
 

@@ -28,7 +28,7 @@ def save_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Any]) -> No
         (bfloat16, too), complex64.
 
     Raises:
-      InputError: if an array has another type.
+      InputError: if an array has another type, or the file cannot be written.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import save
@@ -39,8 +39,11 @@ def save_tensors(path: str | os.PathLike[str], tensors: Mapping[str, Any]) -> No
         content = save(arrays)
     except SafetensorError as error:
         raise InputError(f"cannot write {os.fspath(path)}: {error}") from error
-    with atomic(Path(path)) as file:
-        file.write(content)
+    try:
+        with atomic(Path(path)) as file:
+            file.write(content)
+    except OSError as error:
+        raise InputError(f"cannot write {os.fspath(path)}: {error.strerror}") from error
 
 
 def load_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:

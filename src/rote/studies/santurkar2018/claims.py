@@ -154,7 +154,7 @@ def _difference(column: str) -> Pair:
 
 def _log_ratio(column: str) -> Pair:
     def change(one: Row, other: Row) -> float | None:
-        known = is_number(one[column]) and is_number(other[column])
+        known = all(is_number(row[column]) and row[column] > 0 for row in (one, other))
         return math.log10(one[column] / other[column]) if known else None
 
     return change
