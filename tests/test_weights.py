@@ -93,7 +93,7 @@ def test_what_is_no_tree_of_arrays_is_not_written(tmp_path) -> None:
         save_weights(tmp_path / "a", {"x": np.ones(2, complex)}, {})
     with pytest.raises(InputError, match="state/key is key<fry>; expected numbers"):
         save_weights(tmp_path / "a", {}, {"key": jax.random.key(0)})
-    with pytest.raises(InputError, match="cannot write .*directory"):
+    with pytest.raises(InputError, match=r"cannot write .*directory"):
         save_weights(tmp_path, {"x": np.ones(2)}, {})
     assert not list(tmp_path.iterdir())
 
