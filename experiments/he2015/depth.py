@@ -169,6 +169,7 @@ def run(config: Config, out: cli.Job) -> None:
         x="depth",
         y=("train_accuracy", "test_accuracy"),
         by="net",
+        log=("depth",),
         markers=True,
         caption=f"{where}, after epoch {config.max_epochs}",
         title="With shortcuts and without",
