@@ -22,7 +22,7 @@ Command: python experiments/arpit2017/critical_samples.py --preset smoke
   smoke  digits (in the package), 500 images, 2x128 units, two fractions; a quarter of a minute on
          two cores
   cpu    MNIST, 2,000 images, 2x256 units, four fractions of either noise, three seeds;
-         four minutes of processor time
+         six minutes on two cores
   paper  MNIST, all images, 2x4096 units, 1,000 epochs, the rate that is known; has not been run:
          3e17 operations, by a GPU's data sheet an hour or two
 
