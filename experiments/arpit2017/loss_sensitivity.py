@@ -24,8 +24,8 @@ prints no numbers.
 Command: python experiments/arpit2017/loss_sensitivity.py --preset smoke
   smoke  digits (in the package), 200 images, 10 moments of 1,000 steps, three seeds; 17 s of
          processor time
-  cpu    MNIST, 1,000 images averaged to 14x14, 20 moments of 2,000 steps, five seeds; 35
-         minutes beside other work that took most of both cores
+  cpu    MNIST, 1,000 images averaged to 14x14, 20 moments of 2,000 steps, five seeds; 4
+         minutes on two cores
   paper  the same at the paper's rate of 0.01 for 1,000 epochs; has not been run: ten times as long,
          and by its sizes up to 8 GB of memory
 
