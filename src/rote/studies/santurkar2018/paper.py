@@ -4,7 +4,7 @@ from rote.studies.comparison.command import Paper
 from rote.studies.santurkar2018.claims import claims
 from rote.studies.santurkar2018.landscape import LANDSCAPE
 
-MEASURED = ("train_accuracy", "gradient_cosine", "gradient_shift", *LANDSCAPE)
+MEASURED = ("train_accuracy", "gradient_cosine", "gradient_shift", "relative_shift", *LANDSCAPE)
 """The columns of what a training has reached; one that diverged has reached nothing."""
 COLUMNS = ("net", "learning_rate", "seed", "status")
 """Those that tell settings and trainings apart."""
