@@ -23,8 +23,8 @@ binomial distribution's; random labels between them. The paper prints no numbers
 
 Command: python experiments/arpit2017/easy_examples.py --preset smoke
   smoke  digits (in the package), 30 nets of 2x64 units, three seeds; 13 s of processor time
-  cpu    MNIST, 10,000 images, 100 nets of 2x256 units, three seeds; 11 minutes of processor
-         time, 2 GB of memory
+  cpu    MNIST, 10,000 images, 100 nets of 2x256 units, three seeds; 4 minutes on two cores,
+         2 GB of memory
   paper  MNIST, all images, 100 nets of 2x4096 units, three seeds; has not been run: 1e16
          operations, by a GPU's data sheet a quarter of an hour; 16 GB of memory for a data set's
          nets
