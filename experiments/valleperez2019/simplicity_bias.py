@@ -203,9 +203,8 @@ def run(config: Config, out: cli.Job) -> None:
         out.save_figure("complexity", figure)
     summary = tables.summarize(
         table,
-        ["setting"],
+        ["setting", "num_samples"],
         {
-            "samples": Column("num_samples", digits=0),
             "functions": Column("num_functions", digits=0),
             "most frequent": Column("most_frequent", digits=2, percent=True),
             "constant": Column("constant", digits=2, percent=True),
