@@ -27,7 +27,7 @@ Command: python experiments/arpit2017/loss_sensitivity.py --preset smoke
   cpu    MNIST, 1,000 images averaged to 14x14, 20 moments of 2,000 steps, five seeds; 4
          minutes on two cores
   paper  the same at the paper's rate of 0.01 for 1,000 epochs; has not been run: ten times as long,
-         and by its sizes up to 8 GB of memory
+         40 minutes on two cores, and by its sizes up to 8 GB of memory
 
 What the paper leaves open, or is not known here, and what is taken: batches of 50; 100 epochs at
 0.1 in "cpu", which is as far as 1,000 at 0.01; three times the rate with a class for each example,

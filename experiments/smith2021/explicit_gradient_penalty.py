@@ -31,8 +31,8 @@ Command: python experiments/smith2021/explicit_gradient_penalty.py --preset smok
   smoke  digits (in the package), 500 images, MLP 1x512, two seeds; half a minute
   cpu    CIFAR-10, 2,000 images averaged to 16x16, 2,000 test images, CNN with 16 and 32
          channels, three seeds; the epochs from the 13th on took 8 minutes on two cores
-  paper  CIFAR-10, all images, Wide-ResNet 10-1, seven seeds; has not been run: an accelerator for a
-         day
+  paper  CIFAR-10, all images, Wide-ResNet 10-1, seven seeds; has not been run: 2e17 operations
+         in 48 million steps of 32 images, so that steps, not operations, make it a day or more
 
 What the paper leaves open, or is not known here, and what is taken: pixels are whitened per image;
 no augmentation, no weight decay; batch norm as in the published Wide-ResNet; 200 epochs in "paper"
