@@ -27,7 +27,7 @@ Command: python experiments/choromanska2015/minima.py --preset smoke
   cpu    10,000 of MNIST, 40 epochs, 200 nets of each of the five widths; 9 minutes
          on two cores
   paper  MNIST, 200 epochs, 1,000 nets of each of the five widths: a million epochs of 60,000
-         images. Has not been run: by the nine minutes of "cpu", five days on two cores
+         images. Has not been run: by the nine minutes of "cpu", a day on two cores
 
 What the paper leaves open, or is not known here, and what is taken: how images were brought to
 10x10 (bicubic), the loss (cross-entropy), the batch (100), the learning rate (1, times 0.95 after
