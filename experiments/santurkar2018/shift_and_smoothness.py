@@ -31,7 +31,7 @@ at which a layer has no gradient.
 Command: python experiments/santurkar2018/shift_and_smoothness.py --preset smoke
   smoke  digits (in the package), six layers of 32 units, one rate, three seeds; half a minute
   cpu    10,000 of CIFAR-10, averaged to 16x16, VGG of three stages from 16 channels, two rates, 18
-         trainings of 1,000 steps; half an hour on two cores
+         trainings of 1,000 steps; 26 minutes on two cores
   paper  CIFAR-10, VGG of 14 layers with weights, 15,000 steps; has not been run: 7e16 operations,
          by a GPU's data sheet half an hour. The linear net: --architecture linear --depth 25 --dataset digits
 
