@@ -33,7 +33,8 @@ Command: python experiments/santurkar2018/shift_and_smoothness.py --preset smoke
   cpu    10,000 of CIFAR-10, averaged to 16x16, VGG of three stages from 16 channels, two rates, 18
          trainings of 1,000 steps; 26 minutes on two cores
   paper  CIFAR-10, VGG of 14 layers with weights, 15,000 steps; has not been run: 7e16 operations,
-         by a GPU's data sheet half an hour. The linear net: --architecture linear --depth 25 --dataset digits
+         by a GPU's data sheet half an hour. The linear net: --architecture linear --depth 25
+         --dataset digits
 
 What the source leaves open, or is not known here, and what is taken: plain SGD, batch 128, the
 number of steps, pixels whitened per image, no augmentation, no weight decay; noise by place and
