@@ -103,7 +103,7 @@ class Config:
         check_seeds(self.seeds)
         for name in ("num_points", "dims", "depths", "targets", "solvers"):
             check_list(name, getattr(self, name))
-        for name, least in (("num_points", 1), ("dims", 1), ("depths", 2), ("seeds", 0)):
+        for name, least in (("num_points", 1), ("dims", 1), ("depths", 2)):
             if min(getattr(self, name)) < least:
                 raise InputError(f"{name}: {min(getattr(self, name))}; expected at least {least}")
         for target in self.targets:

@@ -97,8 +97,6 @@ class Config:
         for l2 in self.l2:
             if not 0 <= l2 < math.inf:
                 raise InputError(f"l2: {l2}; expected 0 or positive numbers")
-        if min(self.seeds) < 0:
-            raise InputError(f"seed: {min(self.seeds)}; expected an integer >= 0")
         if self.gamma is not None:
             check_positive("gamma", self.gamma)
         for name, least in (("num_filters", 1), ("sgd_examples", 0), ("sgd_epochs", 1)):

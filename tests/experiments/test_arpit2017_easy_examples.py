@@ -52,7 +52,7 @@ def test_nets_agree_on_real_examples_and_not_on_noise(small):
         (("--num-examples", "2000"), "num_examples: 2,000; expected at most the 1,437"),
         (("--learning-rate", "1e9", "--num-nets", "2"), "2 of 2 nets diverged; expected one with"),
         (("--width", "0"), "width: 0; expected a positive number"),
-        (("--seeds", "-1"), "seed: -1; expected an integer from 0 to 143,165,575"),
+        (("--seeds", "-1"), "seeds: -1; expected integers from 0 to 143,165,575"),
     ],
 )
 def test_bad_input_is_one_line(command, flags, message, tmp_path, capsys):

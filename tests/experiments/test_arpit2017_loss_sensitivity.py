@@ -40,6 +40,7 @@ def small(command, tmp_path_factory):
     return RunDir.open(out)
 
 
+@pytest.mark.slow
 def test_real_data_are_used_more_unequally_than_noise(small):
     rows = {(row["classes"], row["data"]): row for row in small.summary["table"]}
     assert len(rows) == 5
@@ -81,7 +82,7 @@ def test_the_training_is_the_one_whose_sensitivity_is_taken(experiment):
         (("--batch-size", "30"), "batch_size: 30; expected a divisor of the 200 examples"),
         (("--moments", "7"), "moments: 7; expected a divisor of the 1,000 steps"),
         (("--learning-rate", "0"), "learning_rate: 0.0; expected a positive number"),
-        (("--seeds", "-1"), "seed: -1; expected an integer from 0 to 4,294,967,295"),
+        (("--seeds", "-1"), "seeds: -1; expected integers from 0 to 4,294,967,295"),
     ],
 )
 def test_bad_input_is_one_line(command, flags, message, tmp_path, capsys):

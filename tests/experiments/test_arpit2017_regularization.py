@@ -21,6 +21,7 @@ def compared(command, tmp_path_factory):
     return RunDir.open(out)
 
 
+@pytest.mark.slow
 def test_every_strength_is_trained_on_true_and_on_random_labels(compared):
     table = compared.summary["table"]
     settings = [(row["regularizer"], row["strength"], row["with_dropout"]) for row in table]

@@ -18,6 +18,7 @@ def minima(command, tmp_path_factory):
     return RunDir.open(out)
 
 
+@pytest.mark.slow
 def test_nets_of_a_width_differ_and_wide_ones_end_lower(minima):
     table = minima.summary["table"]
     nets = [row for row in table if row["kind"] == "net"]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 
+@pytest.mark.slow
 def test_every_loss_is_its_formula(experiment):
     module = experiment("foundations/losses")
     for name in module.LOSSES:

@@ -22,6 +22,7 @@ def gradients(experiment):
     return found
 
 
+@pytest.mark.slow
 def test_behind_batch_norm_a_plain_net_amplifies_the_gradient_and_a_residual_net_does_not(
     gradients,
 ):

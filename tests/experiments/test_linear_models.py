@@ -28,6 +28,7 @@ def smoke(command, tmp_path_factory):
     return RunDir.open(out)
 
 
+@pytest.mark.slow
 def test_every_label_is_fitted_and_true_ones_generalise(smoke):
     table = smoke.summary["table"]
     assert {row["features"] for row in table} == {"pixels", "gabor", "random_conv"}

@@ -18,6 +18,7 @@ def killed(*arguments, **options):
     raise Killed
 
 
+@pytest.mark.slow
 def test_what_is_seen_stands_in_the_tables_and_a_killed_run_goes_on(
     command, tmp_path, monkeypatch, capsys
 ):
@@ -47,7 +48,7 @@ def test_what_is_seen_stands_in_the_tables_and_a_killed_run_goes_on(
         (("--architecture", "vgg"), "6 stages; expected 1 to 5"),
         (("--batch-size", "5000"), "batch_size: 5000; expected 1 to 1437"),
         (("--every", "0"), "every: 0; expected a positive number"),
-        (("--seeds", "-1"), "seed: -1; expected an integer from 0"),
+        (("--seeds", "-1"), "seeds: -1; expected integers from 0"),
     ],
 )
 def test_bad_input_is_one_line(command, flags, message, tmp_path, capsys):

@@ -17,6 +17,7 @@ def paths(command, tmp_path_factory):
     return RunDir.open(out)
 
 
+@pytest.mark.slow
 def test_the_mean_path_is_one_order_nearer_to_the_modified_loss(paths):
     found = {(row["span"], row["compared"]): row["order"] for row in paths.summary["table"]}
     for compared in (smith2021.ON_LOSS, smith2021.ON_FULL_BATCH, smith2021.ON_MODIFIED):
@@ -40,6 +41,7 @@ def test_the_mean_over_several_epochs_is_known_well_enough(paths):
         assert 0 < row["distance_error"] < 0.1 * row["distance"]
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on(command, paths, tmp_path, monkeypatch, capsys):
     out = tmp_path / "cut"
     monkeypatch.setattr(RunDir, "save_figure", killed)

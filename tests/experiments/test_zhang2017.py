@@ -21,6 +21,7 @@ def sweep(command, tmp_path_factory):
     return RunDir.open(out)
 
 
+@pytest.mark.slow
 def test_every_corruption_of_digits_is_memorised(sweep):
     """What the README says of digits: fitted, slower, and no longer generalising."""
     groups = zhang2017.grouped(sweep.summary["table"], "corruption")
@@ -142,7 +143,7 @@ def test_learning_curves_on_digits(command, tmp_path):
         (["--preset", "smok"], "did you mean 'smoke'"),
         (["--config", "nowhere.json"], "nowhere.json"),
         (["--seeds", "1", "1"], "one or more different"),
-        (["--seeds", "-1"], "seed: -1"),
+        (["--seeds", "-1"], "seeds: -1"),
         (["--corruptions"], "corruptions: none"),
         (["--at-epoch", "-3"], "at_epoch: -3; expected a positive"),
         (["--corruptions", "0.5", "0.5"], "one or more different"),
@@ -206,6 +207,7 @@ def test_presets_resolve(experiment, name):
 # --- the flags that all of them share
 
 
+@pytest.mark.slow
 def test_looking_first_and_stopping_early(command, tmp_path, capsys, monkeypatch):
     seen = []
     show = viz.dashboard

@@ -186,7 +186,7 @@ def test_each_learning_rate_is_tried_with_each_seed():
         ("model", "cnn", r"model: 'cnn'; expected a tuple, such as \('cnn',\)"),
         ("seeds", (), "one or more different"),
         ("seeds", (1, 1), "one or more different"),
-        ("label_seed", -2, r"seed: -2; expected an integer from 0"),
+        ("label_seed", -2, "label_seed: -2; expected integers from 0"),
         ("batch_size", 0, "batch_size: 0; expected at least 1"),
         ("max_epochs", 0, "max_epochs: 0; expected at least 1"),
         ("learning_rate", (), "learning_rate: none; expected one or more different"),

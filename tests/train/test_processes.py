@@ -67,6 +67,7 @@ RUNS = [Run(seed) for seed in range(3)]
 SETTINGS = {"batch_size": 32, "max_epochs": 2, "transform": unit_scale()}
 
 
+@pytest.mark.slow
 def test_two_processes_agree_with_one(noise, tmp_path):
     arrays = {f"train{i}": array for i, array in enumerate(noise.train)}
     np.savez(tmp_path / "data.npz", **arrays, **{f"test{i}": a for i, a in enumerate(noise.test)})

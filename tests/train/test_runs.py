@@ -166,6 +166,7 @@ def test_a_finished_run_takes_no_more_steps(noise):
     assert all(chunk.runs == {1: "good"} for chunk in chunks if chunk.epoch > 1)
 
 
+@pytest.mark.slow
 def test_runs_that_do_not_fit_in_memory_go_in_groups(noise, monkeypatch):
     runs = runs_of(noise, 4)
     whole = train(MLP, noise, runs, run_devices=1)

@@ -69,7 +69,7 @@ class TrainConfig:
         """
         check_list("model", self.model)
         check_seeds(self.seeds)
-        check_seeds((self.label_seed or 0,))
+        check_seeds((self.label_seed or 0,), name="label_seed")
         for name in ("num_train", "batch_size", "max_epochs", "micro_batches", "patience"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -94,16 +94,16 @@ def check_positive(name: str, value: float) -> None:
         raise InputError(f"{name}: {value}; expected a positive number")
 
 
-def check_seeds(seeds: Sequence[int], limit: int = 2**32) -> None:
-    """Checks seeds: one or more, different, from 0 and below ``limit``.
+def check_seeds(seeds: Sequence[int], limit: int = 2**32, *, name: str = "seeds") -> None:
+    """Checks seeds, a flag ``name``: one or more, different, from 0 and below ``limit``.
 
     Raises:
       InputError: if they are not.
     """
-    check_list("seeds", seeds)
+    check_list(name, seeds)
     for seed in seeds:
         if not 0 <= seed < limit:
-            raise InputError(f"seed: {seed}; expected an integer from 0 to {limit - 1:,}")
+            raise InputError(f"{name}: {seed}; expected integers from 0 to {limit - 1:,}")
 
 
 def check_list(name: str, values: Sequence[object]) -> None:
