@@ -72,27 +72,8 @@ main(run, {"only": TrainConfig()}, doc="x", experiment="x")
 def test_signals_are_answered_in_two_seconds(
     where: str, number: signal.Signals, code: int, word: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "slow.py").write_text(SLOW)
-    command = [sys.executable, "slow.py", "--model", where, "--out", "here"]
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-            time.sleep(0.5)
-            begin = time.monotonic()
-            process.send_signal(number)
-            _, shown = process.communicate(timeout=20)
-            seconds = time.monotonic() - begin
-        finally:
-            process.kill()
-    assert process.returncode == code, shown
+    seconds, ended, shown = interrupted(where, tmp_path, 0.5, number=number)
+    assert ended == code, shown
     assert seconds < 2
     assert "Traceback" not in shown
     assert f"{word}: what was written so far is in here" in shown
@@ -101,8 +82,10 @@ def test_signals_are_answered_in_two_seconds(
     assert not RunDir.open(tmp_path / "here").complete
 
 
-def interrupted(model: str, folder: Path, *delays: float) -> tuple[float, int, str]:
-    """Sends SIGINT after each delay; returns the seconds from then on, exit code and message."""
+def interrupted(
+    model: str, folder: Path, *delays: float, number: signal.Signals = signal.SIGINT
+) -> tuple[float, int, str]:
+    """Sends a signal after each delay; returns the seconds from the last, exit code and message."""
     (folder / "slow.py").write_text(SLOW)
     command = [sys.executable, "slow.py", "--model", model, "--out", "here"]
     with subprocess.Popen(
@@ -118,8 +101,8 @@ def interrupted(model: str, folder: Path, *delays: float) -> tuple[float, int, s
             assert process.stdout.readline() == "ready\n"
             for delay in delays:
                 time.sleep(delay)
-                process.send_signal(signal.SIGINT)
-            begin = time.monotonic()
+                begin = time.monotonic()
+                process.send_signal(number)
             _, shown = process.communicate(timeout=20)
         finally:
             process.kill()

@@ -117,8 +117,7 @@ class Config:
     def __post_init__(self) -> None:
         """Checks the values."""
         check_seeds(self.seeds)
-        for name in ("widths",):
-            check_list(name, getattr(self, name))
+        check_list("widths", self.widths)
         for name in STRENGTHS:
             values = getattr(self, name)
             if values:

@@ -23,7 +23,7 @@ correlation; 0.76 with 25 hidden units, 0.41 with 500, as the paper is recalled.
                    interval by Fisher's transformation
 
 Command: python experiments/choromanska2015/minima.py --preset smoke
-  smoke  digits (in the package), three widths, 20 nets of each; twenty seconds on two cores
+  smoke  digits (in the package), three widths, 20 nets of each; seconds
   cpu    10,000 of MNIST, 40 epochs, 200 nets of each of the five widths; 9 minutes
          on two cores
   paper  MNIST, 200 epochs, 1,000 nets of each of the five widths: a million epochs of 60,000

@@ -113,8 +113,7 @@ class Config:
     def __post_init__(self) -> None:
         """Checks the values."""
         check_seeds(self.seeds)
-        for name in ("models",):
-            check_list(name, getattr(self, name))
+        check_list("models", self.models)
         for name in (
             "pool",
             "learning_rate",

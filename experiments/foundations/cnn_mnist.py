@@ -100,8 +100,7 @@ class Config:
         for count in self.channels:
             check_positive("channels", count)
         check_seeds(self.seeds)
-        for name in ("learning_rates",):
-            check_list(name, getattr(self, name))
+        check_list("learning_rates", self.learning_rates)
         for rate in self.learning_rates:
             check_positive("learning_rates", rate)
         for name in ("batch_size", "max_epochs"):

@@ -91,8 +91,7 @@ class Config:
     def __post_init__(self) -> None:
         """Checks the values."""
         check_seeds(self.seeds)
-        for name in ("corruptions",):
-            check_list(name, getattr(self, name))
+        check_list("corruptions", self.corruptions)
         for name in ("patience", "max_epochs", "learning_rate", "batch_size"):
             check_positive(name, getattr(self, name))
         if not 0 < self.held_out < 1:

@@ -118,8 +118,7 @@ class Config:
     def __post_init__(self) -> None:
         """Checks the values."""
         check_seeds(self.seeds)
-        for name in ("nets",):
-            check_list(name, getattr(self, name))
+        check_list("nets", self.nets)
         for name in ("num_points", "epochs", "every"):
             check_positive(name, getattr(self, name))
         for name in self.nets:

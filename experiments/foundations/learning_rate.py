@@ -84,8 +84,7 @@ class Config:
     def __post_init__(self) -> None:
         """Checks the values."""
         check_seeds(self.seeds)
-        for name in ("rates",):
-            check_list(name, getattr(self, name))
+        check_list("rates", self.rates)
         for name in ("max_epochs", "batch_size", "held_out"):
             check_positive(name, getattr(self, name))
         for rate in self.rates:

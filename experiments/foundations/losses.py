@@ -151,8 +151,7 @@ class Config:
     def __post_init__(self) -> None:
         """Checks the values."""
         check_seeds(self.seeds)
-        for name in ("weights",):
-            check_list(name, getattr(self, name))
+        check_list("weights", self.weights)
         for name in ("num_inputs", "steps"):
             check_positive(name, getattr(self, name))
         if min(self.weights) < 0:

@@ -77,8 +77,7 @@ class Config:
     def __post_init__(self) -> None:
         """Checks the values."""
         check_seeds(self.seeds)
-        for name in ("faults",):
-            check_list(name, getattr(self, name))
+        check_list("faults", self.faults)
         for name in ("width", "steps", "batch_size", "learning_rate"):
             check_positive(name, getattr(self, name))
         if self.depth < 2:

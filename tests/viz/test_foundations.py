@@ -93,6 +93,13 @@ def test_a_short_logarithmic_ordinate_has_ticks_in_plain_numbers():
     assert shown == ["50", "100", "200"]
 
 
+def test_a_caption_does_not_break_inside_a_number():
+    rows = [{"x": x, "y": 1.0} for x in (1, 2)]
+    for length in range(60, 120):
+        figure = viz.lines(rows, x="x", y="y", caption="w" * length + " n = 3 end").axes[0].figure
+        assert "n = 3" in figure.get_supxlabel()
+
+
 def test_a_reference_is_dashed_and_gray():
     rows = [{"x": x, "y": 1.0, "by": by} for x in (1, 2) for by in ("nets", "chance")]
     (ax,) = viz.lines(rows, x="x", y="y", by="by", reference="chance").axes

@@ -46,8 +46,7 @@ def lines(
     Rows that agree in all of these are seeds: the line is their mean, the band goes from the
     smallest to the largest. A place where a seed's value is ``None`` or not finite, or cannot be
     shown on a logarithmic axis, is left out: the others' mean would not tell of it. Fractions, such
-    as accuracies and errors, are shown in percent. More than three panels stand in two
-    rows.
+    as accuracies and errors, are shown in percent. More than three panels stand in two rows.
 
     Args:
       rows: the table.
