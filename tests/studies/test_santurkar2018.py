@@ -107,6 +107,8 @@ def test_rates_that_disagree_are_inconclusive_and_what_diverged_is_counted():
     assert claims()[1].judge(diverged).verdict == "holds"
     few = table({"plain": (None, None, 0.5), "batch_norm": (0.3, 0.3, 0.31)})
     assert claims()[2].judge(few).verdict == "too few"
+    flat = table({"plain": (0.0, 0.5, 0.5), "batch_norm": (0.3, 0.3, 0.31)})
+    assert claims()[-1].judge(flat).verdict == "too few"  # 0 has no logarithm
 
 
 def test_the_readme_is_what_the_result_files_give(capsys):
