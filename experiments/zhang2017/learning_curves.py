@@ -22,7 +22,7 @@ The README beside this file has what each preset measured, and what it cost.
   cpu    small Alexnet on 10,000 images of CIFAR-10, tested on 2,000; some hours
   cpu_inception  small Inception with and without batch norm on 2,000 images, tested on 1,000; many
                  hours
-  cpu_cnn        a smaller CNN on 5,000 images; about half an hour
+  cpu_cnn        a smaller CNN on 5,000 images; eight minutes
   paper  CIFAR-10, all 50,000 images, small Inception, learning rate 0.1 times 0.95 per epoch.
          Wants an accelerator; not run yet.
 
