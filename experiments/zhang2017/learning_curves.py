@@ -19,7 +19,7 @@ The second table is about what was memorised; corruption_sweep.py says what its 
 Command: python experiments/zhang2017/learning_curves.py --preset smoke
 The README beside this file has what each preset measured, and what it cost.
   smoke  digits (in the package), CNN with batch norm, three seeds; half a minute on two cores
-  cpu    small Alexnet on 10,000 images of CIFAR-10, tested on 2,000; some hours
+  cpu    small Alexnet on 10,000 images of CIFAR-10, tested on 2,000; about three hours
   cpu_inception  small Inception with and without batch norm on 2,000 images, tested on 1,000; many
                  hours
   cpu_cnn        a smaller CNN on 5,000 images; eight minutes
