@@ -46,6 +46,16 @@ def test_random_labels_are_fitted_if_every_seed_is(made, judged, random_rows):
     assert judged(made.rows(0.5, 0.5, 0.5), text) == ("-", "not run")
 
 
+def test_learning_curves_of_a_network_tell_whether_it_fits_random_labels(made, judged):
+    table = [
+        row | {"condition": condition, "epochs_to_fit": 9}
+        for condition, train in (("true", 0.9), ("random_labels", 0.995))
+        for row in made.rows(0.1, 0.1, 0.1, train=train)
+    ]
+    text = "MLP 1x512 fits random labels"
+    assert judged(table, text, experiment="learning_curves") == ("99.5 % (3)", "holds")
+
+
 def test_at_chance_if_the_interval_of_the_mean_is_about_a_tenth(judged, random_rows):
     text = "MLP 1x512 is at chance"
     # s = 0.001, n = 3: 4.3027 * 0.001 / sqrt(3) = 0.002484

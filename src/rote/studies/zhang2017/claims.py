@@ -17,7 +17,7 @@ def claims() -> list[Claim]:
                 "second-hand",
                 f"{MODEL_NAMES[row.model]} {text}",
                 test,
-                ("table1", "corruption_sweep"),
+                ("table1", "corruption_sweep", "learning_curves"),
                 _random_labels(row.model, finding),
             )
             for text, test, finding in (
@@ -184,5 +184,6 @@ def _random_labels(
             "weight_decay": False,
         },
         "corruption_sweep": {"model": model, "corruption": 1.0},
+        "learning_curves": {"model": model, "condition": "random_labels"},
     }
     return lambda result: findings.over(matches[result.experiment], finding)(result)
