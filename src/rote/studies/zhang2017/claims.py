@@ -176,7 +176,7 @@ def _alike(one: Table1Row, other: Table1Row, but: str) -> bool:
 def _random_labels(
     model: str, finding: Callable[[Sequence[Row]], Finding]
 ) -> Callable[[Result], Finding | None]:
-    matches = {
+    matches: dict[str, dict[str, object]] = {
         "table1": {
             "model": model,
             "labels": "random",
