@@ -19,20 +19,21 @@ The second table is about what was memorised; corruption_sweep.py says what its 
 Command: python experiments/zhang2017/learning_curves.py --preset smoke
 The README beside this file has what each preset measured, and what it cost.
   smoke  digits (in the package), CNN with batch norm, three seeds; half a minute on two cores
-  cpu    small Alexnet on 10,000 images of CIFAR-10, tested on 2,000; about three hours
-  cpu_inception  small Inception with and without batch norm on 2,000 images, tested on 1,000; many
-                 hours
+  cpu    small Alexnet on 10,000 images of CIFAR-10, tested on 2,000; over two hours
+  cpu_inception  small Inception with and without batch norm on 2,000 images, tested on 1,000;
+                 hours, not run yet
   cpu_cnn        a smaller CNN on 5,000 images; eight minutes
   paper  CIFAR-10, all 50,000 images, small Inception, learning rate 0.1 times 0.95 per epoch.
          Wants an accelerator; not run yet.
 
-Deviations: on subsets the learning rate is constant, because an epoch has few steps. In
-cpu_inception batches are of 32, for four times as many steps, and the learning rate is 0.02, about
-the paper's 0.1 for 128 per example, times 0.97 per epoch. A network without convolutions cannot
-tell shuffled_pixels from true (a test shows it), so this figure wants a convolutional one. gaussian
-matches one mean and variance over the whole set; the paper does not say whether it is per channel.
-What else the paper leaves open, and what is taken, stands in rote/studies/zhang2017/settings.py.
-"Fitted" means 100 % training accuracy in a full pass in evaluation mode at the end of an epoch.
+Deviations: cpu and cpu_cnn keep the learning rate constant, because an epoch of a subset has few
+steps. In cpu_inception batches are of 32, for four times as many steps, and the learning rate is
+0.02, about the paper's 0.1 for 128 per example, times 0.97 per epoch. A network without
+convolutions cannot tell shuffled_pixels from true (a test shows it), so this figure wants a
+convolutional one. gaussian matches one mean and variance over the whole set; the paper does not say
+whether it is per channel. What else the paper leaves open, and what is taken, stands in
+rote/studies/zhang2017/settings.py. "Fitted" means 100 % training accuracy in a full pass in
+evaluation mode at the end of an epoch.
 """
 
 import dataclasses
