@@ -30,12 +30,11 @@ Deviations: cpu and cpu_cnn keep the learning rate constant, because an epoch of
 steps. In cpu_inception batches are of 32, for four times as many steps, weights are He's, and the
 learning rate is 0.0025: from Glorot's weights and 0.02 times 0.97 per epoch, about the paper's 0.1
 for 128 per example, small Inception without batch norm was still at the loss of chance, 2.30, after
-15 epochs of random labels (one seed), and at 0.05 no better. A network without
-convolutions cannot tell shuffled_pixels from true (a test shows it), so this figure wants a
-convolutional one. gaussian matches one mean and variance over the whole set; the paper does not say
-whether it is per channel. What else the paper leaves open, and what is taken, stands in
-rote/studies/zhang2017/settings.py. "Fitted" means 100 % training accuracy in a full pass in
-evaluation mode at the end of an epoch.
+15 epochs of random labels (one seed). A network without convolutions cannot tell shuffled_pixels
+from true (a test shows it), so this figure wants a convolutional one. gaussian matches one mean and
+variance over the whole set; the paper does not say whether it is per channel. What else the paper
+leaves open, and what is taken, stands in rote/studies/zhang2017/settings.py. "Fitted" means 100 %
+training accuracy in a full pass in evaluation mode at the end of an epoch.
 """
 
 import dataclasses
