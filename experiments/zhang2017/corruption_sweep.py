@@ -10,18 +10,18 @@ Expected: every level reaches 100 % training accuracy; at corruption 1 the test 
 classes). At corruption 0 the paper has 14.25 % (small Inception), 23.93 % (small Alexnet) and
 49.49 % (MLP 1x512) on CIFAR-10 with all 50,000 images.
 
-Two tables are printed. The first is the figure: time to fit, absolute and as a ratio to the same
-seed without corruption, and test error. The second tells learning from memorising: accuracy on the
-examples whose label was changed, as to that label at the end and as to the clean one at its best
-epoch (the network learns it first and unlearns it as it memorises); the mean epoch since which
-changed and unchanged examples are right; how often they were forgotten; the norm of the parameters
-and of their way.
+Two tables are printed. The first is the figure: time to fit (or to "target accuracy"), absolute and
+as a ratio to the same seed without corruption, and test error at the end. The second tells learning
+from memorising: accuracy on the examples whose label was changed, as to that label at the end and
+as to the clean one at its best epoch (the network learns it first and unlearns it as it memorises);
+the mean epoch since which changed and unchanged examples are right; how often they were forgotten;
+the norm of the parameters and of their way.
 
 Command: python experiments/zhang2017/corruption_sweep.py --preset smoke
 The README beside this file has what each preset measured, and what it cost.
   smoke      digits (in the package), MLP 1x512, five levels, three seeds; ten seconds on two cores
-  cpu        the same on CIFAR-10, all 50,000 images, at the paper's settings; about two hours
-  cpu_10000  the same on 10,000 images, constant learning rate; about a quarter of an hour
+  cpu        the same on CIFAR-10, all 50,000 images, at the paper's settings; 33 minutes
+  cpu_10000  the same on 10,000 images, constant learning rate; four minutes
   paper      CIFAR-10, all 50,000 images, the paper's three networks, eleven levels. Wants an
              accelerator; not run yet.
 
@@ -29,14 +29,17 @@ Deviations: smoke and cpu_10000 keep the learning rate constant, because an epoc
 few steps, and the decay would end training before random labels are fitted. The corruption levels
 of the paper's figure are not printed in it; "paper" takes steps of 0.1. What else the paper leaves
 open, and what is taken, stands in rote/studies/zhang2017/settings.py. "Fitted" means 100 % training
-accuracy in a full pass in evaluation mode at the end of an epoch.
+accuracy in a full pass in evaluation mode at the end of an epoch. By what accuracy the paper's
+figure measures time is not known. "cpu" and "paper" take the epochs to 95 %: at the decayed rate
+this MLP leaves some labels unfitted even of clean ones, by 0.04 %. Training goes on past it.
 """
 
 import dataclasses
 
 from rote import cli, viz
+from rote.core import InputError
 from rote.studies import zhang2017
-from rote.studies.config import TrainConfig, check_list, check_positive
+from rote.studies.config import TrainConfig, check_list
 from rote.tables import Column
 
 
@@ -46,20 +49,25 @@ class Config(TrainConfig):
 
     corruptions: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
     """Probabilities with which each training label is redrawn."""
-    at_epoch: int = 20
-    """The table shows training accuracy at this epoch, too."""
+    target_accuracy: float = 1.0
+    """Training accuracy to which the time is measured, a fraction; 1 is every label fitted."""
 
     def __post_init__(self) -> None:
         """Checks the values."""
         super().__post_init__()
         check_list("corruptions", self.corruptions)
-        check_positive("at_epoch", self.at_epoch)
+        if not 0 < self.target_accuracy <= 1:
+            raise InputError(
+                f"target_accuracy: {self.target_accuracy}; expected a fraction above 0, up to 1"
+            )
 
 
 PRESETS = {
     "smoke": Config(),
-    "cpu": Config(dataset="cifar10", learning_rate_decay=0.95, max_epochs=100, at_epoch=10),
-    "cpu_10000": Config(dataset="cifar10", num_train=10_000, at_epoch=10),
+    "cpu": Config(
+        dataset="cifar10", learning_rate_decay=0.95, max_epochs=100, target_accuracy=0.95
+    ),
+    "cpu_10000": Config(dataset="cifar10", num_train=10_000),
     "paper": Config(
         dataset="cifar10",
         model=("inception_small", "alexnet_small", "mlp_1x512"),
@@ -67,7 +75,7 @@ PRESETS = {
         learning_rate_decay=0.95,
         max_epochs=300,
         corruptions=tuple(level / 10 for level in range(11)),
-        at_epoch=10,
+        target_accuracy=0.95,
     ),
 }
 
@@ -79,17 +87,19 @@ def run(config: Config, out: cli.Job) -> None:
     zhang2017.look(config, dataset, cases, out)
     progress = cli.Progress(out, columns={case.label: case.factors for case in cases})
     results = zhang2017.train(config, dataset, cases, progress, out.execution)
+    target = config.target_accuracy
     table = zhang2017.outcomes(cases, results)
-    for row, result, ratio in zip(table, results, zhang2017.ratio_to_clean(table), strict=True):
+    for row, result in zip(table, results, strict=True):
+        row["epochs_to_target"], _ = result.time_to(at_least=target) or (None, None)
+    for row, ratio in zip(table, zhang2017.ratio_to_clean(table, "epochs_to_target"), strict=True):
         row["ratio_to_clean"] = ratio
-        row["train_accuracy_then"] = zhang2017.train_accuracy_at(result, config.at_epoch)
+    to, above = ("fit", "not fitted") if target == 1 else (f"{100 * target:g} %", "not reached")
     summary = zhang2017.present(
         table,
         ["corruption"],
         {
-            "epochs to fit": Column("epochs_to_fit", above="not fitted"),
+            f"epochs to {to}": Column("epochs_to_target", above=above),
             "ratio to clean": Column("ratio_to_clean", digits=2),
-            f"train accuracy, epoch {config.at_epoch}": Column("train_accuracy_then", percent=True),
             "train accuracy": Column("train_accuracy", digits=2, percent=True),
             "test error": Column("test_error", percent=True),
         },
@@ -97,7 +107,11 @@ def run(config: Config, out: cli.Job) -> None:
     memorized = zhang2017.present(table, ["corruption"], zhang2017.MEMORIZATION)
 
     figure = viz.corruption_sweep(
-        table, num_classes=dataset.num_classes, by="net", title=zhang2017.title(config, dataset)
+        table,
+        num_classes=dataset.num_classes,
+        target=target,
+        by="net",
+        title=zhang2017.title(config, dataset),
     )
     out.save_figure("corruption_sweep", figure)
     for net, part in zhang2017.by_net(zhang2017.learning_order(cases, results)).items():

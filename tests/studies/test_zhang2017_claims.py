@@ -231,21 +231,30 @@ def test_the_order_of_the_conditions(made, epochs, measured, verdict):
 
 
 @pytest.mark.parametrize(
-    ("clean", "random", "measured", "verdict"),
+    ("target", "clean", "random", "measured", "verdict"),
     [
-        ((10, 10, 10), (20, 20, 20), "2.00 [2.00, 2.00] times (3)", "holds"),
-        ((10, 10, 10), (5, 20, 10), "1.00 [0.18, 5.59] times (3)", "does not hold"),
-        ((10, 10), (20, 20), "2.00 times (2)", "too few"),
-        ((10, 10, 10), (20, None, None), "fitted at both levels: 1 of 3 seeds", "no verdict"),
+        (1.0, (10, 10, 10), (20, 20, 20), "2.00 [2.00, 2.00] times (3)", "holds"),
+        (0.95, (10, 10, 10), (20, 20, 20), "to 95 %: 2.00 [2.00, 2.00] times (3)", "holds"),
+        (1.0, (10, 10, 10), (5, 20, 10), "1.00 [0.18, 5.59] times (3)", "does not hold"),
+        (1.0, (10, 10), (20, 20), "2.00 times (2)", "too few"),
+        (1.0, (9, 9, 9), (20, None, None), "fitted at both levels: 1 of 3 seeds", "no verdict"),
+        (
+            0.95,
+            (9, 9, 9),
+            (20, None, 20),
+            "95 % reached at both levels: 2 of 3 seeds",
+            "no verdict",
+        ),
     ],
 )
-def test_the_time_that_random_labels_take(made, clean, random, measured, verdict):
+def test_the_time_that_random_labels_take(made, target, clean, random, measured, verdict):
     table = [
-        {"model": "mlp_1x512", "corruption": level, "seed": seed, "epochs_to_fit": value}
+        {"model": "mlp_1x512", "corruption": level, "seed": seed, "epochs_to_target": value}
         for level, values in ((0.0, clean), (1.0, random))
         for seed, value in enumerate(values)
     ]
     given = made.result(table, experiment="corruption_sweep")
+    given.config["target_accuracy"] = target
     assert findings.slower("mlp_1x512")(given) == (measured, verdict)
     assert findings.slower("alexnet_small")(given) is None
 

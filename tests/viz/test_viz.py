@@ -129,6 +129,19 @@ def test_time_to_fit_shows_each_seed_the_mean_and_the_censored() -> None:
     assert ax.get_ylabel() == "epochs to fit the training labels"
 
 
+def test_time_to_an_accuracy_below_1() -> None:
+    rows = [{**row, "epochs_to_target": 40, "epochs_to_fit": None} for row in sweep_rows()]
+    rows[-1]["epochs_to_target"] = None
+    figure = viz.corruption_sweep(rows, num_classes=10, target=0.95)
+    left, right = figure.axes
+    assert xy(lines(left)[0])[:2] == [(0.0, 40.0), (0.5, 40.0)]
+    assert left.get_ylabel() == "epochs to 95 % train accuracy"
+    assert right.get_ylabel() == "test error at the end (%)"
+    assert [len(line.get_xdata()) for line in right.lines if line.get_marker() == "^"] == [1]
+    assert "not at 95 % when it ended" in " ".join(text.get_text() for text in figure.texts)
+    assert len(axes(viz.time_to_fit(rows, target=0.95)).lines) == len(left.lines)
+
+
 def test_time_to_fit_in_steps() -> None:
     ax = axes(viz.time_to_fit(sweep_rows(), unit="steps"))
     assert texts(ax) == ["> 700"]

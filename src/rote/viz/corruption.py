@@ -30,7 +30,12 @@ Curve = Sequence[tuple[float, float]]
 
 
 def time_to_fit(
-    rows: Rows, *, unit: str = "epochs", by: str = "model", title: str | None = None
+    rows: Rows,
+    *,
+    unit: str = "epochs",
+    target: float = 1.0,
+    by: str = "model",
+    title: str | None = None,
 ) -> "Figure":
     """Time to fit the training labels against their corruption.
 
@@ -42,6 +47,8 @@ def time_to_fit(
       rows: one per run, with the columns ``corruption``, ``epochs_to_fit`` (``None`` if censored)
         and ``max_epochs``; or ``steps_to_fit`` and ``max_steps``.
       unit: ``"epochs"`` or ``"steps"``.
+      target: the training accuracy that the time is to. Below 1 the column is
+        ``epochs_to_target``, or ``steps_to_target``.
       by: a column that separates lines, where the rows have it.
       title: a line above the figure.
 
@@ -51,8 +58,8 @@ def time_to_fit(
     Raises:
       InputError: if there are no rows or a column is missing.
     """
-    figure, (ax,) = new_figure(1, _caption(rows, by, f"{unit}_to_fit"), title)
-    _draw_time(ax, rows, unit, by)
+    figure, (ax,) = new_figure(1, _caption(rows, by, _column(unit, target), target), title)
+    _draw_time(ax, rows, unit, target, by)
     legend_outside(figure)
     return figure
 
@@ -85,7 +92,7 @@ def test_error(
       InputError: if there are no rows or a column is missing.
     """
     figure, (ax,) = new_figure(1, _caption(rows, by, "epochs_to_fit"), title)
-    _draw_error(ax, rows, num_classes, expected, by)
+    _draw_error(ax, rows, num_classes, expected, "epochs_to_fit", by)
     legend_outside(figure)
     return figure
 
@@ -96,16 +103,20 @@ def corruption_sweep(
     num_classes: int,
     expected: Curve | None = None,
     unit: str = "epochs",
+    target: float = 1.0,
     by: str = "model",
     title: str | None = None,
 ) -> "Figure":
     """``time_to_fit`` and ``test_error`` side by side: Zhang et al. (2017), Fig. 1b and 1c.
+
+    The error is that at the end of the run, also where ``target`` was reached before.
 
     Args:
       rows: as in ``time_to_fit`` and ``test_error``.
       num_classes: as in ``test_error``.
       expected: as in ``test_error``.
       unit: as in ``time_to_fit``.
+      target: as in ``time_to_fit``.
       by: as in both.
       title: a line above the figure.
 
@@ -115,11 +126,16 @@ def corruption_sweep(
     Raises:
       InputError: if there are no rows or a column is missing.
     """
-    figure, (left, right) = new_figure(2, _caption(rows, by, f"{unit}_to_fit"), title)
-    _draw_time(left, rows, unit, by)
-    _draw_error(right, rows, num_classes, expected, by)
+    column = _column(unit, target)
+    figure, (left, right) = new_figure(2, _caption(rows, by, column, target), title)
+    _draw_time(left, rows, unit, target, by)
+    _draw_error(right, rows, num_classes, expected, column, by)
     legend_outside(figure)
     return figure
+
+
+def _column(unit: str, target: float) -> str:
+    return f"{unit}_to_fit" if target == 1 else f"{unit}_to_target"
 
 
 class _Point(NamedTuple):
@@ -131,15 +147,15 @@ class _Point(NamedTuple):
     censored: bool
 
 
-def _draw_time(ax: "Axes", rows: Rows, unit: str, by: str) -> None:
-    fitted, limit = f"{unit}_to_fit", f"max_{unit}"
-    need_columns(rows, ("corruption", fitted, limit))
+def _draw_time(ax: "Axes", rows: Rows, unit: str, target: float, by: str) -> None:
+    time, limit = _column(unit, target), f"max_{unit}"
+    need_columns(rows, ("corruption", time, limit))
     points = [
         _Point(
             str(row.get(by, "")),
             row["corruption"],
-            row[limit] if row[fitted] is None else row[fitted],
-            row[fitted] is None,
+            row[limit] if row[time] is None else row[time],
+            row[time] is None,
         )
         for row in rows
     ]
@@ -147,11 +163,14 @@ def _draw_time(ax: "Axes", rows: Rows, unit: str, by: str) -> None:
     for level, most in {(point.level, point.height) for point in points if point.censored}:
         _note(ax, f"> {most}", (level, most), (0, 6), ha="center")
     ax.set_ylim(0, 1.1 * max(point.height for point in points))
-    label_axes(ax, "label corruption", f"{unit} to fit the training labels")
+    what = "fit the training labels" if target == 1 else f"{100 * target:g} % train accuracy"
+    label_axes(ax, "label corruption", f"{unit} to {what}")
 
 
-def _draw_error(ax: "Axes", rows: Rows, num_classes: int, expected: Curve | None, by: str) -> None:
-    need_columns(rows, ("corruption", "epochs_to_fit", "test_error"))
+def _draw_error(
+    ax: "Axes", rows: Rows, num_classes: int, expected: Curve | None, time: str, by: str
+) -> None:
+    need_columns(rows, ("corruption", time, "test_error"))
     if num_classes < 2:
         raise InputError(f"num_classes: {num_classes}; expected at least 2")
     chance = 100 * (1 - 1 / num_classes)
@@ -165,14 +184,15 @@ def _draw_error(ax: "Axes", rows: Rows, num_classes: int, expected: Curve | None
             str(row.get(by, "")),
             row["corruption"],
             100 * row["test_error"],
-            row["epochs_to_fit"] is None,
+            row[time] is None,
         )
         for row in rows
         if row["test_error"] is not None
     ]
     _draw_points(ax, points)
     ax.set_ylim(0, 102)
-    label_axes(ax, "label corruption", "test error once fitted (%)")
+    when = "once fitted" if time.endswith("_to_fit") else "at the end"
+    label_axes(ax, "label corruption", f"test error {when} (%)")
 
 
 def _draw_points(ax: "Axes", points: Sequence[_Point]) -> None:
@@ -220,10 +240,11 @@ def _note(
     ax.annotate(text, at, xytext=offset, textcoords="offset points", ha=ha, fontsize=8, color=GRAY)
 
 
-def _caption(rows: Rows, by: str, fitted: str) -> str:
-    need_columns(rows, ("corruption", fitted))
+def _caption(rows: Rows, by: str, time: str, target: float = 1.0) -> str:
+    need_columns(rows, ("corruption", time))
     sizes = Counter((str(row.get(by, "")), row["corruption"]) for row in rows)
     caption = f"{count_of(sizes.values())} per level: each seed a point, the line their mean"
-    if any(row[fitted] is None for row in rows):
-        caption += "; open triangle: not fitted when it ended, so no mean"
+    if any(row[time] is None for row in rows):
+        reached = "fitted" if target == 1 else f"at {100 * target:g} %"
+        caption += f"; open triangle: not {reached} when it ended, so no mean"
     return caption

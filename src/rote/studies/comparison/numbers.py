@@ -17,7 +17,7 @@ Recipe = Callable[[Any, str], Mapping[str, Any]]
 # and its size are compared by what the run says of its data.
 NOT_SETTINGS = {
     "seeds",
-    "at_epoch",
+    "target_accuracy",
     "dataset",
     "num_train",
     "micro_batches",

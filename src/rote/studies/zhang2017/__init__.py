@@ -27,7 +27,6 @@ from rote.studies.zhang2017.outcomes import (
     ratio_to_clean,
     title,
     top_k_accuracy,
-    train_accuracy_at,
 )
 from rote.studies.zhang2017.redraw import train_redrawn
 from rote.studies.zhang2017.settings import (
@@ -67,7 +66,6 @@ __all__ = [
     "title",
     "top_k_accuracy",
     "train",
-    "train_accuracy_at",
     "train_redrawn",
     "weight_decay_of",
 ]

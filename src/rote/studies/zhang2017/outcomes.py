@@ -278,22 +278,15 @@ def by_net(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return groups
 
 
-def train_accuracy_at(result: Result, epoch: int) -> float:
-    """Train accuracy at an epoch, or at the run's end where that came before."""
-    return [row["train_accuracy"] for row in result.history if row["epoch"] <= epoch][-1]
-
-
-def ratio_to_clean(table: Sequence[Row]) -> list[float | None]:
-    """Epochs to fit divided by those of the same net and seed at corruption 0, where both exist."""
+def ratio_to_clean(table: Sequence[Row], column: str = "epochs_to_fit") -> list[float | None]:
+    """A time divided by that of the same net and seed at corruption 0, where both exist."""
 
     def pair(row: Row) -> tuple[Any, ...]:
         return row["model"], row.get("learning_rate"), row["seed"]
 
-    clean = {pair(row): row["epochs_to_fit"] for row in table if row["corruption"] == 0}
+    clean = {pair(row): row[column] for row in table if row["corruption"] == 0}
     return [
-        row["epochs_to_fit"] / clean[pair(row)]
-        if row["epochs_to_fit"] is not None and clean.get(pair(row))
-        else None
+        row[column] / clean[pair(row)] if row[column] is not None and clean.get(pair(row)) else None
         for row in table
     ]
 

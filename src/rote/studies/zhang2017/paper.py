@@ -13,6 +13,7 @@ MEASURED = (
     "labels_right",
     "residual",
     "epochs_to_fit",
+    "epochs_to_target",
     "train_accuracy",
     "test_accuracy",
     "train_top_5",
