@@ -21,7 +21,7 @@ Command: python experiments/zhang2017/corruption_sweep.py --preset smoke
 The README beside this file has what each preset measured, and what it cost.
   smoke      digits (in the package), MLP 1x512, five levels, three seeds; ten seconds on two cores
   cpu        the same on CIFAR-10, all 50,000 images, at the paper's settings; 33 minutes
-  cpu_10000  the same on 10,000 images, constant learning rate; four minutes
+  cpu_10000  the same on 10,000 images, constant learning rate; two minutes
   paper      CIFAR-10, all 50,000 images, the paper's three networks, eleven levels. Wants an
              accelerator; not run yet.
 
