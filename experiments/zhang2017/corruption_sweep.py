@@ -1,4 +1,4 @@
-"""Time to fit, and test error at that point, against the corruption of the labels.
+"""Time to fit, and test error in the end, against the corruption of the labels.
 
 Claim: networks fit training labels of any corruption, up to wholly random ones; it takes longer by
 a factor that stays small, and test error rises to chance.
@@ -6,9 +6,10 @@ a factor that stays small, and test error rises to chance.
 Source: Zhang et al. 2017, section 2.2, Fig. 1b and 1c. Each training label is redrawn uniformly
 over all classes with probability "corruption", once, before training. Test labels stay clean.
 
-Expected: every level reaches 100 % training accuracy; at corruption 1 the test error is 90 % (ten
-classes). At corruption 0 the paper has 14.25 % (small Inception), 23.93 % (small Alexnet) and
-49.49 % (MLP 1x512) on CIFAR-10 with all 50,000 images.
+Expected: every level reaches 100 % training accuracy (the MLP on all images of CIFAR-10: 99.96 % of
+clean labels, 98.4 % of random ones); at corruption 1 the test error is 90 % (ten classes). At
+corruption 0 the paper has 14.25 % (small Inception), 23.93 % (small Alexnet) and 49.49 % (MLP
+1x512) on CIFAR-10 with all 50,000 images.
 
 Two tables are printed. The first is the figure: time to fit (or to "target accuracy"), absolute and
 as a ratio to the same seed without corruption, and test error at the end. The second tells learning
@@ -30,8 +31,9 @@ few steps, and the decay would end training before random labels are fitted. The
 of the paper's figure are not printed in it; "paper" takes steps of 0.1. What else the paper leaves
 open, and what is taken, stands in rote/studies/zhang2017/settings.py. "Fitted" means 100 % training
 accuracy in a full pass in evaluation mode at the end of an epoch. By what accuracy the paper's
-figure measures time is not known. "cpu" and "paper" take the epochs to 95 %: at the decayed rate
-this MLP leaves some labels unfitted even of clean ones, by 0.04 %. Training goes on past it.
+figure measures time is not known. "cpu" and "paper" take the epochs to 95 %, too, because at the
+decayed rate this MLP leaves some labels unfitted, even clean ones; training goes on past it. After
+100 epochs the rate is half a hundredth of the first: more are of no use.
 """
 
 import dataclasses
@@ -73,7 +75,7 @@ PRESETS = {
         model=("inception_small", "alexnet_small", "mlp_1x512"),
         batch_size=128,
         learning_rate_decay=0.95,
-        max_epochs=300,
+        max_epochs=100,
         corruptions=tuple(level / 10 for level in range(11)),
         target_accuracy=0.95,
     ),
@@ -90,15 +92,20 @@ def run(config: Config, out: cli.Job) -> None:
     target = config.target_accuracy
     table = zhang2017.outcomes(cases, results)
     for row, result in zip(table, results, strict=True):
-        row["epochs_to_target"], _ = result.time_to(at_least=target) or (None, None)
+        row["epochs_to_target"], row["steps_to_target"] = result.time_to(at_least=target) or (
+            None,
+            None,
+        )
     for row, ratio in zip(table, zhang2017.ratio_to_clean(table, "epochs_to_target"), strict=True):
         row["ratio_to_clean"] = ratio
-    to, above = ("fit", "not fitted") if target == 1 else (f"{100 * target:g} %", "not reached")
+    times = {"epochs to fit": Column("epochs_to_fit", above="not fitted")}
+    if target < 1:
+        times[f"epochs to {100 * target:g} %"] = Column("epochs_to_target", above="not reached")
     summary = zhang2017.present(
         table,
         ["corruption"],
         {
-            f"epochs to {to}": Column("epochs_to_target", above=above),
+            **times,
             "ratio to clean": Column("ratio_to_clean", digits=2),
             "train accuracy": Column("train_accuracy", digits=2, percent=True),
             "test error": Column("test_error", percent=True),

@@ -62,6 +62,21 @@ def test_a_finished_run_becomes_a_small_file(made, run_dir, finish, tmp_path):
     assert compare([made.published], [read], {"table1": made.config})[0].verdict == "agrees"
 
 
+def test_a_continued_run_says_where_it_began(run_dir, finish):
+    finish()
+    first = {"id": "f" * 40, "dirty": False}
+    env = json.loads((run_dir.folder / "env.json").read_text())
+    env["earlier"] = [{**env, "commit": first}, env]
+    (run_dir.folder / "env.json").write_text(json.dumps(env))
+    collected = collect(run_dir, "x")
+    assert collected.env["began"] == {"commit": first, "started": env["started"]}
+    here = {"id": "0" * 40, "dirty": False}
+    continued = collected._replace(env={**collected.env, "commit": here})
+    assert "; commit 0000000, begun at fffffff; " in page.section("zhang2017", [], [], [continued])
+    unchanged = continued._replace(env={**continued.env, "commit": first})
+    assert "begun" not in page.section("zhang2017", [], [], [unchanged])
+
+
 def test_data_of_several_sets(made, run_dir, finish):
     finish(data={"a": made.data, "b": {**made.data, "name": "mnist"}})
     assert [entry["name"] for entry in collect(run_dir, "x").data] == ["cifar10", "mnist"]

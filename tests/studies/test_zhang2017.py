@@ -280,7 +280,7 @@ def test_what_was_memorised_is_counted_from_the_record():
     order = zhang2017.learning_order(cases, [clean, noisy])
     changed = [each["fraction"] for each in order if each["part"] == "changed"]
     assert changed == sorted(changed) and changed[-1] == row["changed_accuracy"]
-    paired = zhang2017.ratio_to_clean(table)
+    paired = zhang2017.ratio_to_clean(table, "epochs_to_fit")
     assert paired[0] in (1.0, None)
 
 
@@ -297,6 +297,4 @@ def test_ratio_is_of_the_same_seed_and_net():
         )
     ]
     ratios = [1.0, 1.0, 3.0, 1.5, None, None]
-    assert zhang2017.ratio_to_clean(rows) == ratios
-    steps = [{**row, "steps": row.pop("epochs_to_fit")} for row in rows]
-    assert zhang2017.ratio_to_clean(steps, "steps") == ratios
+    assert zhang2017.ratio_to_clean(rows, "epochs_to_fit") == ratios

@@ -39,7 +39,7 @@ def test_random_labels_are_fitted_if_every_seed_is(made, judged, random_rows):
     assert judged(random_rows(0.1, 0.1, 0.1, train=0.9901), text)[1] == "holds"
     table = random_rows(0.1, 0.1, 0.1)
     table[2]["train_accuracy"] = 0.9899
-    assert judged(table, text) == ("98.9 to 100.0 % (3)", "does not hold")
+    assert judged(table, text) == ("98.99 to 100.00 % (3)", "does not hold")
     table[2]["train_accuracy"] = None  # diverged
     assert judged(table, text)[1] == "does not hold"
     assert judged(random_rows(0.1, 0.1), text)[1] == "too few"
@@ -53,7 +53,7 @@ def test_learning_curves_of_a_network_tell_whether_it_fits_random_labels(made, j
         for row in made.rows(0.1, 0.1, 0.1, train=train)
     ]
     text = "MLP 1x512 fits random labels"
-    assert judged(table, text, experiment="learning_curves") == ("99.5 % (3)", "holds")
+    assert judged(table, text, experiment="learning_curves") == ("99.50 % (3)", "holds")
 
 
 def test_at_chance_if_the_interval_of_the_mean_is_about_a_tenth(judged, random_rows):
@@ -113,7 +113,7 @@ def test_what_fails_to_converge(judged):
         for seed in range(3)
     ]
     text = "Alexnet fails to fit"
-    assert judged(table, text, experiment="explicit_regularizers") == ("10.0 % (3)", "holds")
+    assert judged(table, text, experiment="explicit_regularizers") == ("10.00 % (3)", "holds")
     table[1]["train_accuracy"] = 1.0
     assert judged(table, text, experiment="explicit_regularizers")[1] == "does not hold"
 
@@ -182,7 +182,10 @@ def test_a_run_that_diverged_has_reached_nothing(made, judged, random_rows):
     (found,) = numbers.compare([made.published], given, presets, recipe=recipe)
     assert found.verdict == "not comparable" and found.n == 2
     assert found.reasons == ("1 of 3 runs without a value",)
-    assert judged(table, "MLP 1x512 fits random labels") == ("0.0 to 100.0 % (3)", "does not hold")
+    assert judged(table, "MLP 1x512 fits random labels") == (
+        "0.00 to 100.00 % (3)",
+        "does not hold",
+    )
     assert judged(table, "MLP 1x512 is at chance") == ("fitted: 2 of 3 seeds", "no verdict")
 
 
@@ -231,32 +234,48 @@ def test_the_order_of_the_conditions(made, epochs, measured, verdict):
 
 
 @pytest.mark.parametrize(
-    ("target", "clean", "random", "measured", "verdict"),
+    ("clean", "random", "measured", "verdict"),
     [
-        (1.0, (10, 10, 10), (20, 20, 20), "2.00 [2.00, 2.00] times (3)", "holds"),
-        (0.95, (10, 10, 10), (20, 20, 20), "to 95 %: 2.00 [2.00, 2.00] times (3)", "holds"),
-        (1.0, (10, 10, 10), (5, 20, 10), "1.00 [0.18, 5.59] times (3)", "does not hold"),
-        (1.0, (10, 10), (20, 20), "2.00 times (2)", "too few"),
-        (1.0, (9, 9, 9), (20, None, None), "fitted at both levels: 1 of 3 seeds", "no verdict"),
-        (
-            0.95,
-            (9, 9, 9),
-            (20, None, 20),
-            "95 % reached at both levels: 2 of 3 seeds",
-            "no verdict",
-        ),
+        ((10, 10, 10), (20, 20, 20), "2.00 [2.00, 2.00] times (3)", "holds"),
+        ((20, 20, 20), (10, 10, 10), "0.50 [0.50, 0.50] times (3)", "does not hold"),
+        ((10, 10, 10), (5, 20, 10), "1.00 [0.18, 5.59] times (3)", "inconclusive"),
+        ((10, 10), (20, 20), "2.00 times (2)", "too few"),
+        ((10, 10, 10), (20, None, None), "fitted at both levels: 1 of 3 seeds", "no verdict"),
     ],
 )
-def test_the_time_that_random_labels_take(made, target, clean, random, measured, verdict):
-    table = [
-        {"model": "mlp_1x512", "corruption": level, "seed": seed, "epochs_to_target": value}
+def test_the_time_that_random_labels_take(made, clean, random, measured, verdict):
+    given = made.result(sweep("epochs_to_fit", clean, random), experiment="corruption_sweep")
+    assert findings.slower("mlp_1x512")(given) == (measured, verdict)
+    assert findings.slower("alexnet_small")(given) is None
+
+
+def test_the_time_to_a_lower_accuracy_is_shown_without_a_verdict(made):
+    def found(fit, target):
+        table = [
+            {**row, **other}
+            for row, other in zip(
+                sweep("epochs_to_fit", (10, 10, 10), fit),
+                sweep("epochs_to_target", (5, 5, 5), target),
+                strict=True,
+            )
+        ]
+        given = made.result(table, experiment="corruption_sweep")
+        given.config["target_accuracy"] = 0.95
+        return findings.slower("mlp_1x512")(given)
+
+    shown = ("to 95 %: 3.00 [3.00, 3.00] times (3)", "no verdict")
+    assert found((20, 20, None), (15, 15, 15)) == shown
+    assert found((20, 20, 20), (15, 15, 15)) == ("2.00 [2.00, 2.00] times (3)", "holds")
+    neither = ("fitted at both levels: 2 of 3 seeds", "no verdict")
+    assert found((20, 20, None), (15, 15, None)) == neither
+
+
+def sweep(column, clean, random):
+    return [
+        {"model": "mlp_1x512", "corruption": level, "seed": seed, column: value}
         for level, values in ((0.0, clean), (1.0, random))
         for seed, value in enumerate(values)
     ]
-    given = made.result(table, experiment="corruption_sweep")
-    given.config["target_accuracy"] = target
-    assert findings.slower("mlp_1x512")(given) == (measured, verdict)
-    assert findings.slower("alexnet_small")(given) is None
 
 
 # --- experiments without numbers of the paper

@@ -138,8 +138,10 @@ def test_time_to_an_accuracy_below_1() -> None:
     assert left.get_ylabel() == "epochs to 95 % train accuracy"
     assert right.get_ylabel() == "test error at the end (%)"
     assert [len(line.get_xdata()) for line in right.lines if line.get_marker() == "^"] == [1]
-    assert "not at 95 % when it ended" in " ".join(text.get_text() for text in figure.texts)
+    assert "never at 95 %, so no mean" in " ".join(text.get_text() for text in figure.texts)
     assert len(axes(viz.time_to_fit(rows, target=0.95)).lines) == len(left.lines)
+    alone = axes(viz.test_error(rows, num_classes=10, target=0.95))
+    assert len(alone.lines) == len(right.lines)
 
 
 def test_time_to_fit_in_steps() -> None:

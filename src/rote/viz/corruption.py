@@ -1,4 +1,4 @@
-"""Against the corruption level: time to fit, and test error at that point."""
+"""Against the corruption level: time to fit, and test error in the end."""
 
 import math
 from collections import Counter
@@ -37,10 +37,10 @@ def time_to_fit(
     by: str = "model",
     title: str | None = None,
 ) -> "Figure":
-    """Time to fit the training labels against their corruption.
+    """Time to fit the training labels, or to a training accuracy, against their corruption.
 
     Each seed is a point. The line is their mean; it passes only through levels at which every seed
-    fitted, because a mean without the censored runs would be too low. A run that did not fit is an
+    got there, because a mean without the censored runs would be too low. A run that did not is an
     open triangle at the epochs it was given, labeled ``> max_epochs``.
 
     Args:
@@ -69,19 +69,22 @@ def test_error(
     *,
     num_classes: int,
     expected: Curve | None = None,
+    target: float = 1.0,
     by: str = "model",
     title: str | None = None,
 ) -> "Figure":
-    """Test error at the point where the training labels are fitted, against their corruption.
+    """Test error at the end of training, which is where the labels are fitted, against corruption.
 
     Points, lines and triangles as in ``time_to_fit``; a triangle is the test error of a run that
-    had not fitted when it ended. The dashed line is chance, ``1 - 1/k``.
+    had not got there when it ended. The dashed line is chance, ``1 - 1/k``. With a ``target`` below
+    1 training goes on past it, and so the error is that at the end.
 
     Args:
       rows: one per run, with the columns ``corruption``, ``epochs_to_fit`` and ``test_error`` (a
         fraction).
       num_classes: ``k``.
       expected: pairs of corruption and test error (fractions) of a curve to compare with.
+      target: as in ``time_to_fit``.
       by: a column that separates lines, where the rows have it.
       title: a line above the figure.
 
@@ -91,8 +94,9 @@ def test_error(
     Raises:
       InputError: if there are no rows or a column is missing.
     """
-    figure, (ax,) = new_figure(1, _caption(rows, by, "epochs_to_fit"), title)
-    _draw_error(ax, rows, num_classes, expected, "epochs_to_fit", by)
+    column = _column("epochs", target)
+    figure, (ax,) = new_figure(1, _caption(rows, by, column, target), title)
+    _draw_error(ax, rows, num_classes, expected, column, by)
     legend_outside(figure)
     return figure
 
@@ -108,8 +112,6 @@ def corruption_sweep(
     title: str | None = None,
 ) -> "Figure":
     """``time_to_fit`` and ``test_error`` side by side: Zhang et al. (2017), Fig. 1b and 1c.
-
-    The error is that at the end of the run, also where ``target`` was reached before.
 
     Args:
       rows: as in ``time_to_fit`` and ``test_error``.
@@ -240,11 +242,11 @@ def _note(
     ax.annotate(text, at, xytext=offset, textcoords="offset points", ha=ha, fontsize=8, color=GRAY)
 
 
-def _caption(rows: Rows, by: str, time: str, target: float = 1.0) -> str:
+def _caption(rows: Rows, by: str, time: str, target: float) -> str:
     need_columns(rows, ("corruption", time))
     sizes = Counter((str(row.get(by, "")), row["corruption"]) for row in rows)
     caption = f"{count_of(sizes.values())} per level: each seed a point, the line their mean"
     if any(row[time] is None for row in rows):
-        reached = "fitted" if target == 1 else f"at {100 * target:g} %"
-        caption += f"; open triangle: not {reached} when it ended, so no mean"
+        ended = "not fitted when it ended" if target == 1 else f"never at {100 * target:g} %"
+        caption += f"; open triangle: {ended}, so no mean"
     return caption

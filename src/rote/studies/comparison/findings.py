@@ -99,8 +99,8 @@ def _train_accuracy(row: Row) -> float:
 
 
 def _range(values: Sequence[float]) -> str:
-    # Cut off, not rounded: 99.97 % is no 100.0 %.
-    shown = sorted({f"{math.floor(1000 * value + 1e-9) / 10:.1f}" for value in values}, key=float)
+    # Cut off, not rounded: 99.997 % is no 100.00 %.
+    shown = sorted({f"{math.floor(1e4 * value + 1e-9) / 100:.2f}" for value in values}, key=float)
     return f"{shown[0]} to {shown[-1]} %" if len(shown) > 1 else f"{shown[0]} %"
 
 

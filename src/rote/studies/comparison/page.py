@@ -31,12 +31,13 @@ Written by `python experiments/{folder}/side_by_side.py` from the files in [resu
 RULE = """\
 Ours are mean ± sample standard deviation (number of seeds); the paper's numbers are one run each,
 as far as is known. The difference is ours less the paper's, in points, with the 95 % prediction
-interval of a single run, t s √(1 + 1/n). By a rule that was fixed beforehand: it *agrees* when that
+interval of a single run, t s √(1 + 1/n). By a rule that was fixed beforehand, it *agrees* when that
 interval lies within the margin (1 point of test accuracy or error, 0.3 of train accuracy),
 *differs* when it lies wholly outside, and is *inconclusive* otherwise; fewer than three seeds are
 *too few*; what was trained on other data, or with other settings than the preset `paper`, is *not
 comparable*; a number of the paper that is only recalled, or a quantity without a margin, gets *no
-verdict*. How sure the paper's number is stands behind it."""
+verdict*. The last of these that applies is what stands there. How sure the paper's number is stands
+behind it."""
 ALWAYS_THE_SAME = """\
 The solution of a linear system is the same in every run: one is enough, and its interval has no
 width."""
@@ -190,6 +191,9 @@ def _run_line(number: str, result: Result) -> str:
     commit = env["commit"]
     changed = " with local changes" if commit and commit["dirty"] else ""
     source = f"commit {commit['id'][:7]}{changed}" if commit else "commit unknown"
+    began = env.get("began", {}).get("commit")
+    if began and commit and began["id"] != commit["id"]:
+        source += f", begun at {began['id'][:7]}"
     data = "; ".join(map(describe_data, result.data))
     return (
         f"{number}. [{result.name}](results/{result.name}.json): `{result.command}`; {data}; "

@@ -13,7 +13,9 @@ from rote.storage import read_json, write_json
 Row = Mapping[str, Any]
 
 ENVIRONMENT = ("versions", "devices", "mapping", "cpu", "cores", "commit", "started")
-"""What it keeps of where the run happened."""
+"""What it keeps of where the run happened, when it was last continued."""
+BEGAN = ("commit", "started")
+"""What it keeps of its beginning, where it was continued."""
 
 
 class Result(NamedTuple):
@@ -26,7 +28,7 @@ class Result(NamedTuple):
       config: the configuration.
       settings: by model, what was taken from its recipe.
       data: what was trained on, a mapping per data set; see ``zhang2017.describe_data``.
-      env: where; see ``ENVIRONMENT``.
+      env: where; see ``ENVIRONMENT``, and under ``"began"`` ``BEGAN``.
       finished: when, ISO 8601.
       table: a row per setting and seed.
     """
@@ -89,10 +91,18 @@ def collect(run_dir: RunDir, name: str, columns: Collection[str]) -> Result:
         run_dir.config,
         summary.get("settings", {}),
         described,
-        {key: env[key] for key in ENVIRONMENT if key in env},
+        _environment(env),
         summary["finished"],
         [{key: row[key] for key in row if key in columns} for row in summary["table"]],
     )
+
+
+def _environment(env: Mapping[str, Any]) -> dict[str, Any]:
+    """``ENVIRONMENT``, and ``BEGAN`` of a run that was continued."""
+    kept = {key: env[key] for key in ENVIRONMENT if key in env}
+    if env.get("earlier"):
+        kept["began"] = {key: env["earlier"][0].get(key) for key in BEGAN}
+    return kept
 
 
 def _portable(command: str) -> tuple[str, str]:

@@ -1,8 +1,10 @@
 """Zhang et al. 2017, "Understanding deep learning requires rethinking generalization".
 
 What its experiments share: the settings (``settings``), the trainings of a figure or table
-(``cases``), looking at them first (``look``), training them
-(``training``), and the tables that come out (``outcomes``).
+(``cases``), looking at them first (``look``), training them (``training``, and ``redraw`` with
+labels that do not stay the same), and the tables that come out (``outcomes``). What its results are
+held against: the numbers (``published``) and claims (``claims``, tested by ``findings``) of the
+paper, put together in ``paper``.
 """
 
 from rote.studies.zhang2017.cases import (

@@ -69,13 +69,13 @@ def outcomes(cases: Sequence[Case], results: Sequence[Result]) -> list[Row]:
     """The ends of the runs as one table: a row per case.
 
     ``epochs_to_fit`` and ``steps_to_fit`` are ``None`` where the run did not fit every label within
-    its ``max_epochs``. Of memorisation there are, beside the last row of the
-    history: ``changed_clean_accuracy`` (see ``curves``) and its peak; the mean epoch since which an
-    example is right, and the mean number of times that it was forgotten, of changed and of
-    unchanged examples, both as to the labels trained on; the l2 norm of all parameters, and of
-    their difference from the initial ones. ``None`` stands where there is nothing to take a mean
-    of. ``kept_epoch`` and ``kept_test_accuracy`` are there with early stopping. ``net`` is the
-    model and the learning rate, as far as they differ between the rows.
+    its ``max_epochs``. Of memorisation there are, beside the last row of the history:
+    ``changed_clean_accuracy`` (see ``curves``) and its peak; the mean epoch since which an example
+    is right until the end, over those that are, and the mean number of times that it was forgotten,
+    of changed and of unchanged examples, both as to the labels trained on; the l2 norm of all
+    parameters, and of their difference from the initial ones. ``None`` stands where there is
+    nothing to take a mean of. ``kept_epoch`` and ``kept_test_accuracy`` are there with early
+    stopping. ``net`` is the model and the learning rate, as far as they differ between the rows.
     """
     table = []
     for case, result in zip(cases, results, strict=True):
@@ -278,7 +278,7 @@ def by_net(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return groups
 
 
-def ratio_to_clean(table: Sequence[Row], column: str = "epochs_to_fit") -> list[float | None]:
+def ratio_to_clean(table: Sequence[Row], column: str) -> list[float | None]:
     """A time divided by that of the same net and seed at corruption 0, where both exist."""
 
     def pair(row: Row) -> tuple[Any, ...]:

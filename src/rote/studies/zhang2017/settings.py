@@ -7,7 +7,7 @@ the MLPs, times 0.95 after every epoch; no weight decay, dropout or augmentation
 What it leaves open, and what is taken here: batch size 128 (as reproductions do); biases from 0,
 weights from He's normal distribution in the MLPs and from Glorot's uniform one in small Alexnet and
 small Inception: at the paper's learning rates small Alexnet, and small Inception without batch
-norm, diverge from He's in the first steps; epochs until every label is fitted up to a limit (or a
+norm, start badly or diverge from He's; epochs until every label is fitted up to a limit (or a
 fixed number, where an experiment says so), data reshuffled every epoch with the remainder dropped;
 weight decay, where it is compared, 5e-4 for the convolutional networks and 1e-4 for the MLPs (a
 reproduction's choice; the paper speaks of default coefficients), as the l2 term of its era, added
