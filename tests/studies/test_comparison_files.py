@@ -66,7 +66,7 @@ def test_a_continued_run_says_where_it_began(run_dir, finish):
     finish()
     first = {"id": "f" * 40, "dirty": False}
     env = json.loads((run_dir.folder / "env.json").read_text())
-    env["earlier"] = [{**env, "commit": first}, env]
+    env["earlier"] = [{**env, "commit": first}, dict(env)]
     (run_dir.folder / "env.json").write_text(json.dumps(env))
     collected = collect(run_dir, "x")
     assert collected.env["began"] == {"commit": first, "started": env["started"]}
