@@ -24,7 +24,8 @@ The README beside this file has what each preset measured, and what it cost.
                  with batch norm an hour, without (one seed, true and random labels) half of one
   cpu_cnn        a smaller CNN on 5,000 images; eight minutes
   paper  CIFAR-10, all 50,000 images, small Inception, learning rate 0.1 times 0.95 per epoch, so
-         that after 100 epochs nothing moves. Wants an accelerator; not run yet.
+         that after 100 epochs nothing moves. Wants an accelerator; not run yet: at most 0.6 times
+         the work of table1.py's.
 
 Deviations: cpu and cpu_cnn keep the learning rate constant, because an epoch of a subset has few
 steps. In cpu_inception batches are of 32, for four times as many steps, weights are He's, and the
