@@ -92,10 +92,8 @@ def run(config: Config, out: cli.Job) -> None:
     target = config.target_accuracy
     table = zhang2017.outcomes(cases, results)
     for row, result in zip(table, results, strict=True):
-        row["epochs_to_target"], row["steps_to_target"] = result.time_to(at_least=target) or (
-            None,
-            None,
-        )
+        time = result.time_to(at_least=target) or (None, None)
+        row["epochs_to_target"], row["steps_to_target"] = time
     for row, ratio in zip(table, zhang2017.ratio_to_clean(table, "epochs_to_target"), strict=True):
         row["ratio_to_clean"] = ratio
     times = {"epochs to fit": Column("epochs_to_fit", above="not fitted")}

@@ -23,11 +23,10 @@ Command: python experiments/zhang2017/imagenet.py --preset smoke
   resized   imagenet_resized/64x64, ResNet-50 (--dataset imagenet_resized/32x32 for less)
   paper     imagenet2012 at 224x224, ResNet-50
 The last two have not been run: they want the data and several accelerators. An estimate from an
-assumed throughput, none having been measured: an image
-at 224x224 is 4.1 billion multiply-adds, 25 Gflop forward and back; 90 epochs of 1.28 million images
-are 2.8e18 flop a run, 3.8e18 with the evaluation. At a tenth of 990 Tflop/s (bfloat16, a device of
-the H100 and H200 kind) that is 11 hours a run, 64 for the six; at 64x64 a twelfth. The first lines
-of a run predict its time.
+assumed throughput, none having been measured: an image at 224x224 is 4.1 billion multiply-adds, 25
+Gflop forward and back; 90 epochs of 1.28 million images are 2.8e18 flop a run, 3.8e18 with the
+evaluation. At a tenth of 990 Tflop/s (bfloat16, a device of the H100 and H200 kind) that is 11
+hours a run, 64 for the six; at 64x64 a twelfth. The first lines of a run predict its time.
 
 Deviations: ResNet-50 instead of Inception V3, hence no dropout and no rows with it; per-image
 whitening; augmentation is random crop after padding by an eighth (at 32x32: to 28x28) and flip;

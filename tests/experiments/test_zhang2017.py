@@ -35,6 +35,14 @@ def test_every_corruption_of_digits_is_memorised(sweep):
     errors = [np.mean([row["test_error"] for row in rows]) for rows in groups.values()]
     assert errors == sorted(errors)
 
+    by_20 = {
+        (row["corruption"], row["seed"]): row["train_accuracy"]
+        for row in sweep.rows()
+        if row["epoch"] <= 20
+    }
+    at_20 = [np.mean([by_20[level, seed] for seed in range(3)]) for level in groups]
+    assert at_20 == sorted(at_20, reverse=True) and at_20[-1] < 0.9 * at_20[0]
+
 
 def test_the_run_directory_holds_everything(sweep):
     assert sweep.complete
