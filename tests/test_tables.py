@@ -10,7 +10,8 @@ from rote.tables import Column, format_table, mean_sd, summarize
 
 def test_mean_sd() -> None:
     assert mean_sd([1.0, 2.0, 3.0], digits=2) == "2.00 ± 1.00 (3)"
-    assert mean_sd([0.5], percent=True, digits=0) == "50 % (1)"
+    assert mean_sd([0.5], unit="%", digits=0) == "50 % (1)"
+    assert mean_sd([-0.01, -0.02], unit="points") == "-1.5 ± 0.7 points (2)"
     assert mean_sd([10, None], above="> 200") == "10.0 (1), > 200 (1)"
     assert mean_sd([]) == "-"
 
@@ -18,7 +19,7 @@ def test_mean_sd() -> None:
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, np.float32(np.nan)])
 def test_what_is_not_finite_is_counted_apart(bad: float) -> None:
     assert mean_sd([1.0, bad, 3.0]) == "2.0 ± 1.4 (2), not finite (1)"
-    assert mean_sd([bad], percent=True) == "not finite (1)"
+    assert mean_sd([bad], unit="%") == "not finite (1)"
     assert mean_sd([1.0, bad, None], above="diverged") == "1.0 (1), diverged (2)"
     assert mean_sd([1.0, bad, None]) == "1.0 (1), - (1), not finite (1)"
     (line,) = summarize([{"seed": 0, "loss": bad}], [], {"loss": Column("loss", 3)})
@@ -49,7 +50,7 @@ def test_rows_of_several_seeds_become_one_line() -> None:
         {"model": "mlp", "crop": crop, "params": 1_209_866, "rate": 0.05, "accuracy": accuracy}
         for crop, accuracy in ((True, 0.5), (False, 0.25), (True, 0.7), (False, None))
     ]
-    columns = {"test": Column("accuracy", percent=True, above="none")}
+    columns = {"test": Column("accuracy", unit="%", above="none")}
     assert summarize(rows, ["model", "crop", "params", "rate"], columns) == [
         {
             "model": "mlp",

@@ -198,9 +198,9 @@ def run(config: Config, out: cli.Job) -> None:
         ["width", "num_train", "noise", "fraction"],
         {
             "epochs to fit": Column("epochs_to_fit", 0, above=f"> {config.max_epochs}"),
-            "train accuracy": Column("train_accuracy", 1, percent=True, above="diverged"),
-            "test accuracy": Column("test_accuracy", 1, percent=True, above="diverged"),
-            "best": Column("best_test_accuracy", 1, percent=True, above="diverged"),
+            "train accuracy": Column("train_accuracy", 1, unit="%", above="diverged"),
+            "test accuracy": Column("test_accuracy", 1, unit="%", above="diverged"),
+            "best": Column("best_test_accuracy", 1, unit="%", above="diverged"),
         },
     )
     out.finish(tables.format_table(summary), table=table, summary=summary, data=about)

@@ -199,13 +199,13 @@ def run(config: Config, out: cli.Job) -> None:
         trainings,
         ["noise", "fraction"],
         {
-            f"critical, epoch {config.epochs[0]}": Column("critical_first", 1, percent=True),
-            f"critical, epoch {config.epochs[-1]}": Column("critical_last", 1, percent=True),
+            f"critical, epoch {config.epochs[0]}": Column("critical_first", 1, unit="%"),
+            f"critical, epoch {config.epochs[-1]}": Column("critical_last", 1, unit="%"),
             "best epoch": Column("best_epoch", 1),
-            "validation accuracy at best": Column("validation_then", 1, percent=True),
-            "validation accuracy at last": Column("validation_last", 1, percent=True),
-            "train accuracy at best": Column("train_then", 1, percent=True),
-            "train accuracy at last": Column("train_last", 1, percent=True),
+            "validation accuracy at best": Column("validation_then", 1, unit="%"),
+            "validation accuracy at last": Column("validation_last", 1, unit="%"),
+            "train accuracy at best": Column("train_then", 1, unit="%"),
+            "train accuracy at last": Column("train_last", 1, unit="%"),
         },
     )
     out.finish(

@@ -137,7 +137,7 @@ def run(config: Config, out: cli.Job) -> None:
         table,
         ["data"],
         {
-            "error rate": Column("error_rate", 1, percent=True),
+            "error rate": Column("error_rate", 1, unit="%"),
             "distance": Column("distance", 4),
             "by chance": Column("chance_distance", 4),
             "dispersion": Column("dispersion", 2),

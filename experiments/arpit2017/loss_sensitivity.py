@@ -193,7 +193,7 @@ def run(config: Config, out: cli.Job) -> None:
             "gini": Column("gini", 3),
             "loss before": Column("initial_loss", 3),
             "loss after": Column("train_loss", 3),
-            "accuracy after": Column("train_accuracy", 1, percent=True),
+            "accuracy after": Column("train_accuracy", 1, unit="%"),
         },
     )
     out.finish(tables.format_table(summary), table=table, summary=summary, data=about)

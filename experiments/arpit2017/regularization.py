@@ -267,11 +267,9 @@ def run(config: Config, out: cli.Job) -> None:
         table,
         ["regularizer", "strength", "with_dropout"],
         {
-            "memorised": Column("random_accuracy", 1, percent=True, above="diverged"),
-            "validation": Column("validation_accuracy", 1, percent=True, above="diverged"),
-            "train accuracy, true labels": Column(
-                "train_accuracy", 1, percent=True, above="diverged"
-            ),
+            "memorised": Column("random_accuracy", 1, unit="%", above="diverged"),
+            "validation": Column("validation_accuracy", 1, unit="%", above="diverged"),
+            "train accuracy, true labels": Column("train_accuracy", 1, unit="%", above="diverged"),
         },
     )
     out.finish(tables.format_table(summary), table=table, summary=summary, data=about)

@@ -150,7 +150,7 @@ def run(config: Config, out: cli.Job) -> None:
         {
             "train loss": Column("train_loss", 4, above="diverged"),
             "test loss": Column("test_loss", 4, above="diverged"),
-            "test accuracy": Column("test_accuracy", 2, percent=True, above="diverged"),
+            "test accuracy": Column("test_accuracy", 2, unit="%", above="diverged"),
             "gradient norm": Column("gradient_norm", 4, above="diverged"),
         },
     )

@@ -203,8 +203,8 @@ def run(config: Config, out: cli.Job) -> None:
         table,
         ["model", "parameters", "multiply-adds"],
         {
-            "train accuracy": Column("train_accuracy", 1, percent=True),
-            "test accuracy": Column("test_accuracy", 1, percent=True),
+            "train accuracy": Column("train_accuracy", 1, unit="%"),
+            "test accuracy": Column("test_accuracy", 1, unit="%"),
         },
     )
     for line, row in zip(summaries, chart, strict=True):

@@ -179,11 +179,11 @@ def run(config: Config, out: cli.Job) -> None:
         what_trains(grid),
         ["net"],
         {
-            "cells that train": Column("cells", 0, percent=True),
+            "cells that train": Column("cells", 0, unit="%"),
             "rates, at the best scale": Column("rates"),
             "scales, at the best rate": Column("scales"),
-            "where batch norm trains": Column("with_batch_norm", 0, percent=True),
-            "best train accuracy": Column("train_accuracy", percent=True),
+            "where batch norm trains": Column("with_batch_norm", 0, unit="%"),
+            "best train accuracy": Column("train_accuracy", unit="%"),
         },
     )
     means = tables.summarize(

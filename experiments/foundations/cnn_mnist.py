@@ -140,18 +140,18 @@ def run(config: Config, out: cli.Job) -> None:
         table,
         ["rate"],
         {
-            "train accuracy": Column("train_accuracy", 2, percent=True, above="diverged"),
-            "held-out accuracy": Column("held_out_accuracy", 2, percent=True, above="diverged"),
-            "test accuracy": Column("test_accuracy", 2, percent=True, above="diverged"),
+            "train accuracy": Column("train_accuracy", 2, unit="%", above="diverged"),
+            "held-out accuracy": Column("held_out_accuracy", 2, unit="%", above="diverged"),
+            "test accuracy": Column("test_accuracy", 2, unit="%", above="diverged"),
         },
     )
     kinds = tables.summarize(
         filters,
         ["filters"],
         {
-            "blur": Column("blur", percent=True),
-            "edge": Column("edge", percent=True),
-            "line": Column("line", percent=True),
+            "blur": Column("blur", unit="%"),
+            "edge": Column("edge", unit="%"),
+            "line": Column("line", unit="%"),
             "best match": Column("match", 3),
             "match with its own start": Column("start", 3),
         },
@@ -162,7 +162,7 @@ def run(config: Config, out: cli.Job) -> None:
     best = tables.mean_sd(
         [row["test_accuracy"] for row in table if row["rate"] == rate],
         digits=2,
-        percent=True,
+        unit="%",
         above="diverged",
     )
     text = "\n\n".join(

@@ -190,8 +190,8 @@ def run(config: Config, out: cli.Job) -> None:
         table,
         ["net", "num_params"],
         {
-            "train accuracy": Column("train_accuracy", 2, percent=True, above="diverged"),
-            "test accuracy": Column("test_accuracy", 2, percent=True, above="diverged"),
+            "train accuracy": Column("train_accuracy", 2, unit="%", above="diverged"),
+            "test accuracy": Column("test_accuracy", 2, unit="%", above="diverged"),
             "sure, right": Column("sure_right", 3),
             "sure, wrong": Column("sure_wrong", 3),
             "sure, noise": Column("sure_noise", 3),
@@ -208,8 +208,8 @@ def run(config: Config, out: cli.Job) -> None:
         compared,
         ["net", "learning_rate"],
         {
-            "train accuracy": Column("train_accuracy", 2, percent=True, above="diverged"),
-            "held-out accuracy": Column("held_out_accuracy", 2, percent=True, above="diverged"),
+            "train accuracy": Column("train_accuracy", 2, unit="%", above="diverged"),
+            "held-out accuracy": Column("held_out_accuracy", 2, unit="%", above="diverged"),
         },
     )
     parts = [tables.format_table(summary), "\n".join(best)]

@@ -150,11 +150,11 @@ def run(config: Config, out: cli.Job) -> None:
         {
             "epoch kept": Column("best_epoch"),
             "stopped at": Column("stopped_at"),
-            "train accuracy, kept": Column("train_accuracy", percent=True),
-            "at the end": Column("train_accuracy_end", percent=True),
-            "test accuracy, kept": Column("test_accuracy", percent=True),
-            "the end": Column("test_accuracy_end", percent=True),
-            "on all, the end": Column("test_accuracy_all", percent=True),
+            "train accuracy, kept": Column("train_accuracy", unit="%"),
+            "at the end": Column("train_accuracy_end", unit="%"),
+            "test accuracy, kept": Column("test_accuracy", unit="%"),
+            "the end": Column("test_accuracy_end", unit="%"),
+            "on all, the end": Column("test_accuracy_all", unit="%"),
         },
     )
     differences = tables.summarize(

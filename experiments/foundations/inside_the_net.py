@@ -162,10 +162,10 @@ def run(config: Config, out: cli.Job) -> None:
         table,
         ["net", "num_params"],
         {
-            "test accuracy": Column("test_accuracy", percent=True),
-            "large disc": Column("large_disc", percent=True),
-            "small disc": Column("small_disc", percent=True),
-            "outside": Column("outside", percent=True),
+            "test accuracy": Column("test_accuracy", unit="%"),
+            "large disc": Column("large_disc", unit="%"),
+            "small disc": Column("small_disc", unit="%"),
+            "outside": Column("outside", unit="%"),
         },
     )
     text = (

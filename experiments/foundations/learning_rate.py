@@ -119,9 +119,9 @@ def run(config: Config, out: cli.Job) -> None:
         ],
         ["rate"],
         {
-            "train accuracy": Column("train_accuracy", 2, percent=True, above="diverged"),
-            "held-out accuracy": Column("held_out_accuracy", 2, percent=True, above="diverged"),
-            "test accuracy": Column("test_accuracy", 2, percent=True, above="diverged"),
+            "train accuracy": Column("train_accuracy", 2, unit="%", above="diverged"),
+            "held-out accuracy": Column("held_out_accuracy", 2, unit="%", above="diverged"),
+            "test accuracy": Column("test_accuracy", 2, unit="%", above="diverged"),
         },
     )
     on_grid = [row for row in rows if row["chosen_by"] == "grid"]
@@ -217,7 +217,7 @@ def compare(
     columns = {"train loss, last": Column("train_loss", 4, above="diverged")}
     for end in ends:
         columns |= {
-            f"test, epoch {end}": Column(f"at_{end}", 2, percent=True, above="diverged"),
+            f"test, epoch {end}": Column(f"at_{end}", 2, unit="%", above="diverged"),
             f"minus constant, {end}": Column(f"ahead_{end}", 2),
         }
     return tables.summarize(rows, ["schedule", "rate"], columns)
@@ -241,7 +241,7 @@ def at_every_rate(on_grid: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
         {
             "reductions": Column("reductions"),
             "train loss, last": Column("train_loss", 4, above="diverged"),
-            "test accuracy": Column("test_accuracy", 2, percent=True, above="diverged"),
+            "test accuracy": Column("test_accuracy", 2, unit="%", above="diverged"),
             "minus constant": Column("ahead", 2),
         },
     )

@@ -193,7 +193,7 @@ def run(config: Config, out: cli.Job) -> None:
         joint,
         ["weight"],
         {
-            "test accuracy of the digit": Column("test_accuracy", percent=True),
+            "test accuracy of the digit": Column("test_accuracy", unit="%"),
             "R2 of the slant, test": Column("r2", 3),
         },
     )

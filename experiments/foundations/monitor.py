@@ -125,7 +125,7 @@ def run(config: Config, out: cli.Job) -> None:
     columns = {
         "loss, first step": Column("first_loss", 2),
         "last": Column("last_loss", 3, above="not finite"),
-        "as expected": Column("as_expected", 0, percent=True),
+        "as expected": Column("as_expected", 0, unit="%"),
     }
     summary = tables.summarize(table, ["fault"], columns)
     said = [

@@ -150,7 +150,7 @@ def run(config: Config, out: cli.Job) -> None:
         ["activation"],
         {
             "cost at the end": Column("cost", 4),
-            "XOR right": Column("accuracy", 0, percent=True),
+            "XOR right": Column("accuracy", 0, unit="%"),
             "way of the hidden weights": Column("way", 3),
         },
     )
@@ -158,8 +158,8 @@ def run(config: Config, out: cli.Job) -> None:
         sweep,
         ["activation", "depth", "width", "num_params"],
         {
-            "train accuracy": Column("train_accuracy", percent=True),
-            "test accuracy": Column("test_accuracy", percent=True),
+            "train accuracy": Column("train_accuracy", unit="%"),
+            "test accuracy": Column("test_accuracy", unit="%"),
         },
     )
     best = max(

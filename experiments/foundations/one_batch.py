@@ -158,7 +158,7 @@ def run(config: Config, out: cli.Job) -> None:
         {
             "steps": Column("steps", 0, above="never"),
             "loss": Column("loss", 4),
-            "accuracy": Column("accuracy", 0, percent=True),
+            "accuracy": Column("accuracy", 0, unit="%"),
         },
     )
     wrong = [row for row in table if row["memorised"] != (row["bug"] == "none")]

@@ -183,9 +183,9 @@ def run(config: Config, out: cli.Job) -> None:
         ["compared", "batch", "rate"],
         {
             "train loss": Column("train_loss", 3, above="diverged"),
-            "train accuracy": Column("train_accuracy", 2, percent=True, above="diverged"),
-            "test accuracy": Column("test_accuracy", 2, percent=True, above="diverged"),
-            "gap": Column("gap", 2, percent=True, above="diverged"),
+            "train accuracy": Column("train_accuracy", 2, unit="%", above="diverged"),
+            "test accuracy": Column("test_accuracy", 2, unit="%", above="diverged"),
+            "gap": Column("gap", 2, unit="%", above="diverged"),
             f"batch of {sizes[0]}, points ahead": Column("ahead", 2),
             "its gap less by": Column("gap_less", 2),
         },
@@ -223,7 +223,7 @@ def run(config: Config, out: cli.Job) -> None:
                 ["optimizer", "rate"],
                 {
                     "train loss": Column("train_loss_end", 4, above="diverged"),
-                    "test accuracy": Column("test_accuracy_end", 2, percent=True, above="diverged"),
+                    "test accuracy": Column("test_accuracy_end", 2, unit="%", above="diverged"),
                 },
             )
         ),

@@ -180,8 +180,8 @@ def run(config: Config, out: cli.Job) -> None:
         ["labels", "depth", "net"],
         {
             "epochs to fit": Column("epochs_to_fit", above=f"> {config.max_epochs}"),
-            "train accuracy": Column("train_accuracy", percent=True, above="diverged"),
-            "test accuracy": Column("test_accuracy", percent=True, above="diverged"),
+            "train accuracy": Column("train_accuracy", unit="%", above="diverged"),
+            "test accuracy": Column("test_accuracy", unit="%", above="diverged"),
         },
     )
     text = "\n\n".join(map(tables.format_table, (starts, trained)))

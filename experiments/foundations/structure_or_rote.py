@@ -252,18 +252,18 @@ SHAPE = {
     "rise, steps": Column("rise_steps", 0),
     "R², loss": Column("r2_loss", 2),
     "fall, share": Column("rises_loss", 2),
-    "test accuracy": Column("test_accuracy", 1, percent=True, above="diverged"),
+    "test accuracy": Column("test_accuracy", 1, unit="%", above="diverged"),
 }
 MINIMA = {
-    "train accuracy": Column("train_accuracy", 1, percent=True),
+    "train accuracy": Column("train_accuracy", 1, unit="%"),
     "train loss": Column("train_loss", 4),
     "test loss": Column("test_loss", 4),
-    "test accuracy": Column("test_accuracy", 2, percent=True),
+    "test accuracy": Column("test_accuracy", 2, unit="%"),
     "gradient": Column("gradient", 3),
 }
 LEARNED = {
-    "train accuracy": Column("train_accuracy", 1, percent=True, above="diverged"),
-    "test accuracy": Column("test_accuracy", 1, percent=True, above="diverged"),
+    "train accuracy": Column("train_accuracy", 1, unit="%", above="diverged"),
+    "test accuracy": Column("test_accuracy", 1, unit="%", above="diverged"),
 }
 
 

@@ -179,8 +179,8 @@ def run(config: Config, out: cli.Job) -> None:
         ["depth", "net"],
         {
             "train loss": Column("train_loss", 3, above="diverged"),
-            "train accuracy": Column("train_accuracy", 1, percent=True, above="diverged"),
-            "test error": Column("test_error", 2, percent=True, above="diverged"),
+            "train accuracy": Column("train_accuracy", 1, unit="%", above="diverged"),
+            "test error": Column("test_error", 2, unit="%", above="diverged"),
         },
     )
     out.finish(tables.format_table(summary), table=table, summary=summary, data=about)

@@ -177,7 +177,7 @@ def run(config: Config, out: cli.Job) -> None:
         table,
         ["learning_rate", "net"],
         {
-            "train accuracy": Column("train_accuracy", 1, percent=True, above="diverged"),
+            "train accuracy": Column("train_accuracy", 1, unit="%", above="diverged"),
             **{
                 name.replace("_", " "): Column(name, 3, above="diverged")
                 for name in (*SHIFT, *santurkar2018.LANDSCAPE)

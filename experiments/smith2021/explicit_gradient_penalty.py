@@ -183,8 +183,8 @@ def run(config: Config, out: cli.Job) -> None:
         table,
         ["learning_rate", "penalty"],
         {
-            "test accuracy": Column("test_accuracy", 1, percent=True, above="diverged"),
-            "train accuracy": Column("train_accuracy", 1, percent=True, above="diverged"),
+            "test accuracy": Column("test_accuracy", 1, unit="%", above="diverged"),
+            "train accuracy": Column("train_accuracy", 1, unit="%", above="diverged"),
             "train loss": Column("train_loss", 3, above="diverged"),
             "squared gradient": Column("squared_gradient", 3, above="diverged"),
             "epochs to the loss": Column("epochs_to_loss", 0, above="not reached"),

@@ -206,14 +206,14 @@ def run(config: Config, out: cli.Job) -> None:
         ["setting", "num_samples"],
         {
             "functions": Column("num_functions", digits=0),
-            "most frequent": Column("most_frequent", digits=2, percent=True),
-            "constant": Column("constant", digits=2, percent=True),
+            "most frequent": Column("most_frequent", digits=2, unit="%"),
+            "constant": Column("constant", digits=2, unit="%"),
             "decades": Column("decades", digits=2),
             "correlation": Column("rank_correlation", digits=3),
             "complexity": Column("mean_complexity"),
             "a": Column("bound_slope", digits=3),
             "b": Column("bound_offset", digits=2),
-            "above the bound": Column("above_bound", digits=2, percent=True),
+            "above the bound": Column("above_bound", digits=2, unit="%"),
         },
     )
     out.finish(

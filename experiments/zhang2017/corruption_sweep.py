@@ -105,8 +105,8 @@ def run(config: Config, out: cli.Job) -> None:
         {
             **times,
             "ratio to clean": Column("ratio_to_clean", digits=2),
-            "train accuracy": Column("train_accuracy", digits=2, percent=True),
-            "test error": Column("test_error", percent=True),
+            "train accuracy": Column("train_accuracy", digits=2, unit="%"),
+            "test error": Column("test_error", unit="%"),
         },
     )
     memorized = zhang2017.present(table, ["corruption"], zhang2017.MEMORIZATION)

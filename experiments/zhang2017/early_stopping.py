@@ -20,11 +20,10 @@ Command: python experiments/zhang2017/early_stopping.py --preset smoke
          minutes
   paper  CIFAR-10, small Inception with and without batch norm. Wants an accelerator; not run yet.
 
-Deviations: in "cpu" the learning rate is 0.005 with batch norm and 0.01 without, so that their
-difference is not that of batch norm alone. A tenth of the training split is held out for
-validation, drawn anew for each seed; the paper trains on all of it. smoke and cpu have smaller
-networks and a constant learning rate. Every run takes all of its epochs; the paper does not give
-their number, 100 are taken.
+Deviations: a tenth of the training split is held out for validation, drawn anew for each seed; the
+paper trains on all of it. smoke and cpu have smaller networks and a constant learning rate, the
+same with and without batch norm. Every run takes all of its epochs; the paper does not give their
+number, 100 are taken.
 """
 
 import dataclasses
@@ -91,11 +90,11 @@ def run(config: Config, out: cli.Job) -> None:
         table,
         [],
         {
-            "test accuracy, last epoch": Column("test_accuracy", digits=2, percent=True),
+            "test accuracy, last epoch": Column("test_accuracy", digits=2, unit="%"),
             "validation's epoch": Column("validation_epoch"),
-            "gain": Column("gain_validation", digits=2, percent=True),
+            "gain": Column("gain_validation", digits=2, unit="points"),
             "oracle's epoch": Column("oracle_epoch"),
-            "gain (oracle)": Column("gain_oracle", digits=2, percent=True),
+            "gain (oracle)": Column("gain_oracle", digits=2, unit="points"),
         },
     )
     curves = zhang2017.curves(cases, results)

@@ -113,9 +113,9 @@ def run(config: Config, out: cli.Job) -> None:
         table,
         ["regularizer"],
         {
-            "train accuracy": Column("train_accuracy", digits=2, percent=True),
+            "train accuracy": Column("train_accuracy", digits=2, unit="%"),
             "epochs to fit": Column("epochs_to_fit", above="not fitted"),
-            "test accuracy": Column("test_accuracy", digits=2, percent=True),
+            "test accuracy": Column("test_accuracy", digits=2, unit="%"),
         },
     )
     memorized = zhang2017.present(table, ["regularizer"], zhang2017.MEMORIZATION)

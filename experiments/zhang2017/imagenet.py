@@ -133,11 +133,11 @@ def run(config: Config, out: cli.Job) -> None:
         row["best_test_accuracy"] = max(epoch["test_accuracy"] for epoch in result.history)
     factors = ["labels", "augmentation", "weight_decay"]
     columns = {
-        "train top-1": Column("train_accuracy", digits=2, percent=True),
-        "train top-5": Column("train_top_5", digits=2, percent=True),
-        "test top-1": Column("test_accuracy", digits=2, percent=True),
-        "(best)": Column("best_test_accuracy", digits=2, percent=True),
-        "test top-5": Column("test_top_5", digits=2, percent=True),
+        "train top-1": Column("train_accuracy", digits=2, unit="%"),
+        "train top-5": Column("train_top_5", digits=2, unit="%"),
+        "test top-1": Column("test_accuracy", digits=2, unit="%"),
+        "(best)": Column("best_test_accuracy", digits=2, unit="%"),
+        "test top-5": Column("test_top_5", digits=2, unit="%"),
     }
     summary = zhang2017.present(table, factors, columns)
     figure = viz.accuracies(

@@ -114,8 +114,8 @@ def run(config: Config, out: cli.Job) -> None:
         {
             "epochs to fit": Column("epochs_to_fit", above="not fitted"),
             "steps to fit": Column("steps_to_fit", digits=0, above="not fitted"),
-            "train accuracy": Column("train_accuracy", digits=2, percent=True),
-            "test accuracy": Column("test_accuracy", percent=True),
+            "train accuracy": Column("train_accuracy", digits=2, unit="%"),
+            "test accuracy": Column("test_accuracy", unit="%"),
         },
     )
     memorized = zhang2017.present(table, ["condition"], zhang2017.MEMORIZATION)

@@ -152,8 +152,8 @@ def run(config: Config, out: cli.Job) -> None:
         table,
         ["features", "labels", "l2"],
         {
-            "train accuracy": Column("train_accuracy", digits=2, percent=True),
-            "test error": Column("test_error", digits=2, percent=True),
+            "train accuracy": Column("train_accuracy", digits=2, unit="%"),
+            "test error": Column("test_error", digits=2, unit="%"),
             "norm": Column("norm"),
             "seconds": Column("seconds", digits=0),
         },

@@ -104,8 +104,8 @@ def run(config: Config, out: cli.Job) -> None:
         table,
         [*factors, "num_params"],
         {
-            "train accuracy": Column("train_accuracy", digits=2, percent=True),
-            "test accuracy": Column("test_accuracy", digits=2, percent=True),
+            "train accuracy": Column("train_accuracy", digits=2, unit="%"),
+            "test accuracy": Column("test_accuracy", digits=2, unit="%"),
             "epochs to fit": Column("epochs_to_fit", above="not fitted"),
         },
     )

@@ -112,9 +112,9 @@ def run(config: Config, out: cli.Job) -> None:
         table,
         ["cause"],
         {
-            "train accuracy": Column("train_accuracy", digits=2, percent=True, above="diverged"),
+            "train accuracy": Column("train_accuracy", digits=2, unit="%", above="diverged"),
             "epochs to fit": Column("epochs_to_fit", above="not fitted"),
-            "test accuracy": Column("test_accuracy", percent=True, above="diverged"),
+            "test accuracy": Column("test_accuracy", unit="%", above="diverged"),
         },
     )
     figure = viz.accuracies(

@@ -4,7 +4,9 @@ import collections
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+Unit = Literal["", "%", "points"]
 
 
 class Column(NamedTuple):
@@ -13,13 +15,13 @@ class Column(NamedTuple):
     Attributes:
       name: the number's name in the rows.
       digits: digits after the decimal point.
-      percent: show fractions as percent.
+      unit: ``"%"`` shows fractions in percent, ``"points"`` differences of fractions.
       above: what is known of a censored value, such as ``"> 200"`` or ``"diverged"``.
     """
 
     name: str
     digits: int = 1
-    percent: bool = False
+    unit: Unit = ""
     above: str = ""
 
 
@@ -37,7 +39,7 @@ def summarize(
       A row per combination of factors, in order of appearance.
 
     >>> rows = [{"width": 8, "error": 0.1}, {"width": 8, "error": 0.2}, {"width": 9, "error": 0.5}]
-    >>> print(format_table(summarize(rows, ["width"], {"test error": Column("error", 0, True)})))
+    >>> print(format_table(summarize(rows, ["width"], {"test error": Column("error", 0, "%")})))
     width  test error
     8      15 ± 7 % (2)
     9      50 % (1)
@@ -50,9 +52,9 @@ def summarize(
             **{factor: _factor(value) for factor, value in zip(by, values, strict=True)},
             **{
                 heading: mean_sd(
-                    [row[name] for row in group], digits=digits, percent=percent, above=above
+                    [row[name] for row in group], digits=digits, unit=unit, above=above
                 )
-                for heading, (name, digits, percent, above) in columns.items()
+                for heading, (name, digits, unit, above) in columns.items()
             },
         }
         for values, group in groups.items()
@@ -68,7 +70,7 @@ def _factor(value: Any) -> str:
 
 
 def mean_sd(
-    values: Sequence[float | None], *, digits: int = 1, percent: bool = False, above: str = ""
+    values: Sequence[float | None], *, digits: int = 1, unit: Unit = "", above: str = ""
 ) -> str:
     """``mean ± sd (n)`` of one number per seed, with the sample standard deviation.
 
@@ -78,11 +80,11 @@ def mean_sd(
     Args:
       values: the numbers; ``None`` where a run ended without one, not finite where it diverged.
       digits: digits after the decimal point.
-      percent: show fractions as percent.
+      unit: see ``Column``.
       above: what is known of a censored value, such as ``"> 200"`` or ``"diverged"``; by default
         ``-`` stands for ``None`` and ``not finite`` for the others.
 
-    >>> mean_sd([0.969, 0.972, 0.975], percent=True)
+    >>> mean_sd([0.969, 0.972, 0.975], unit="%")
     '97.2 ± 0.3 % (3)'
     >>> mean_sd([128, 131, None], above="> 200")
     '129.5 ± 2.1 (2), > 200 (1)'
@@ -91,13 +93,14 @@ def mean_sd(
     >>> mean_sd([0.5, 0.7, math.nan, math.inf])
     '0.6 ± 0.1 (2), not finite (2)'
     """
-    scale, unit = (100, " %") if percent else (1, "")
+    scale = 100 if unit else 1
     given = [scale * value for value in values if value is not None]
     known = [value for value in given if math.isfinite(value)]
     parts = []
     if known:
         spread = f" ± {statistics.stdev(known):.{digits}f}" if len(known) > 1 else ""
-        parts.append(f"{statistics.fmean(known):.{digits}f}{spread}{unit} ({len(known)})")
+        shown = f"{statistics.fmean(known):.{digits}f}{spread} {unit}".rstrip()
+        parts.append(f"{shown} ({len(known)})")
     missing = collections.Counter([above or "-"] * (len(values) - len(given)))
     missing[above or "not finite"] += len(given) - len(known)
     parts += [f"{word} ({count})" for word, count in missing.items() if count]

@@ -32,9 +32,9 @@ LAST_METRICS = (
 )
 
 MEMORIZATION: Mapping[str, Column] = {
-    "changed, label trained on": Column("changed_accuracy", percent=True),
-    "changed, clean label, at best": Column("peak_changed_clean_accuracy", percent=True),
-    "unchanged": Column("unchanged_accuracy", percent=True),
+    "changed, label trained on": Column("changed_accuracy", unit="%"),
+    "changed, clean label, at best": Column("peak_changed_clean_accuracy", unit="%"),
+    "unchanged": Column("unchanged_accuracy", unit="%"),
     "changed learned": Column("changed_learned_epoch"),
     "unchanged learned": Column("unchanged_learned_epoch"),
     "changed forgotten": Column("changed_forgetting", digits=2),
@@ -247,7 +247,7 @@ def present(
     if any("kept_epoch" in row for row in rows) and any(
         column.name == "test_accuracy" for column in columns.values()
     ):
-        kept = Column("kept_test_accuracy", percent=True)
+        kept = Column("kept_test_accuracy", unit="%")
         columns = {**columns, "epoch kept": Column("kept_epoch"), "test accuracy, kept": kept}
     models = {row["model"] for row in rows}
     factors = [

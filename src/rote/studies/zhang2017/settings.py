@@ -54,6 +54,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("digits", "cnn"): Recipe((0.02,), 200),
     ("digits", "cnn_no_bn"): Recipe((0.02,), 200),
     ("cifar10", "cnn_16_32"): Recipe((0.005,), 200),
+    ("cifar10", "cnn_16_32_no_bn"): Recipe((0.005,), 200),
     ("cifar10", "alexnet_small"): PAPER_ALEXNET,
     ("cifar10", "inception_small"): PAPER_INCEPTION,
     ("cifar10", "inception_small_no_bn"): PAPER_INCEPTION,
