@@ -1,5 +1,7 @@
 """Training while random labels are drawn anew: a mistake, made on purpose."""
 
+from collections.abc import Container
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +17,7 @@ from rote.train import TrainState, init_train_state, make_forward, make_step
 
 
 def train_redrawn(
-    config: TrainConfig, dataset: Dataset, seed: int, *, every: int | None
+    config: TrainConfig, dataset: Dataset, seed: int, *, before: Container[int] = ()
 ) -> list[Row]:
     """Trains the configuration's first model on random labels that do not stay the same.
 
@@ -24,7 +26,7 @@ def train_redrawn(
       dataset: with its clean labels.
       seed: of initialization and order, and of the labels where the configuration has no seed of
         theirs.
-      every: epochs after which all labels are drawn anew; ``None``: never.
+      before: the epochs, counted from 1, before which all labels are drawn anew.
 
     Returns:
       A row per epoch: ``epoch``, ``train_accuracy`` (full pass at its end, on the labels of this
@@ -79,7 +81,7 @@ def train_redrawn(
     orders = np.random.default_rng(seed)
     rows = []
     for number in range(1, settings.max_epochs + 1):
-        if number == 1 or (every and (number - 1) % every == 0):
+        if number == 1 or number in before:
             label_seed = (seed if config.label_seed is None else config.label_seed) + 1000 * number
             labels = data.random_labels(dataset, 1.0, seed=label_seed).train.labels
         order = orders.permutation(count)[: steps * size].reshape(steps, size)
