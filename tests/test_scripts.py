@@ -183,6 +183,42 @@ def test_every_dependency_is_pinned() -> None:
     assert {re.split(r"[^\w-]", name)[0].replace("_", "-") for name in wanted} <= pinned
 
 
+STUB = """#!/bin/sh
+echo "$1 $2 $3 $4 $5" >> "$CALLS"
+case $1 in
+  *side_by_side.py) exit 0 ;;
+  *$FAILS.py) [ "$CODE" = 1 ] && touch "$5/summary.json"; exit $CODE ;;
+esac
+"""
+
+
+def run_paper(folder, fails, code):
+    """``scripts/paper`` with a Python that trains nothing; its exit code and what it called."""
+    stub = folder / "python"
+    stub.write_text(STUB)
+    stub.chmod(0o755)
+    for name in ("table1", "corruption_sweep"):
+        (folder / "out" / name).mkdir(parents=True, exist_ok=True)
+    env = {"PYTHON": str(stub), "CALLS": str(folder / "calls"), "FAILS": fails, "CODE": str(code)}
+    done = subprocess.run(
+        ["bash", str(ROOT / "scripts" / "paper"), str(folder / "out")], env={**os.environ, **env}
+    )
+    return done.returncode, (folder / "calls").read_text()
+
+
+def test_paper_goes_on_where_a_training_diverged(tmp_path):
+    code, calls = run_paper(tmp_path, "table1", 1)
+    assert code == 0
+    assert f"--collect {tmp_path}/out/table1 paper_table1" in calls
+    assert "explicit_regularizers.py --preset paper" in calls
+
+
+def test_paper_stops_where_an_experiment_fails(tmp_path):
+    code, calls = run_paper(tmp_path, "corruption_sweep", 143)
+    assert code == 143
+    assert "paper_learning_curves" in calls and "paper_corruption_sweep" not in calls
+
+
 @pytest.mark.parametrize("arguments", [(), ("--help",)])
 def test_paper_needs_a_folder(arguments):
     done = subprocess.run(
