@@ -24,7 +24,7 @@ The README beside this file has what each preset measured, and what it cost.
   cpu        the same on CIFAR-10, all 50,000 images, at the paper's settings; 33 minutes
   cpu_10000  the same on 10,000 images, constant learning rate; two minutes
   paper      CIFAR-10, all 50,000 images, the paper's three networks, eleven levels. Wants an
-             accelerator; not run yet: at most 1.4 times the work of table1.py's.
+             accelerator; not run yet: about 1.4 times the work of table1.py's.
 
 Deviations: smoke and cpu_10000 keep the learning rate constant, because an epoch of a small set has
 few steps, and the decay would end training before random labels are fitted. The corruption levels

@@ -33,7 +33,7 @@ Expected: every label right after rounding. The residual, the largest |f(x) - y|
 Measured (--preset cpu --dims 20, with --bias-position 0.25 and 0.5; two layers, labels 0..9, the
 largest residual of three seeds):
                            n = 10   100      1,000    10,000
-  t = 1/4, triangular      6e-14    1e-10    2e-09    6e-08
+  t = 1/4, triangular      1e-13    1e-10    2e-09    5e-08
   t = 1/4, recursion       3e-13    1e-10    6e-09    3e-06
   t = 1/2, triangular      2e-13    2e-09    1e-06    1e-03
   t = 1/2, recursion       1e-13    2e-09    1e-06    6e-03

@@ -28,7 +28,8 @@ wavelengths (4, 6, 9 pixels), eight orientations, magnitudes averaged over 4x4 w
 Gaussian kernel. Which random features: patches of the training images as 6x6 filters, whitened,
 rectified on both sides, averaged over quadrants (Coates & Ng 2012), under the linear kernel:
 8 features per filter; fewer features than examples do not interpolate, and are refused
-without an l2 term. "l2" is relative to the mean of the Gram matrix's diagonal. See rote/linear.
+without an l2 term. "l2" is relative to the mean of the Gram matrix's diagonal; the paper's is not
+known; 0.001 is taken, untuned. See rote/linear.
 
 A run that is killed goes on with the first line that it has not solved.
 """

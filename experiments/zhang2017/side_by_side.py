@@ -1,6 +1,6 @@
 """Our numbers beside the paper's: the table and the figure in this folder's README.
 
-Source: Zhang et al. 2017, Tables 1 and 4, Fig. 1c, section 5; the numbers, and how sure each is,
+Source: Zhang et al. 2017, Tables 1, 2 and 4, Fig. 1c, section 5; the numbers, and how sure each is,
 stand in rote/studies/zhang2017/published.py, the claims in words, each with its test, in claims.py
 beside it. The rule, fixed before a number was compared, is in rote/studies/comparison/rule.py.
 

@@ -1,7 +1,7 @@
 """Why random labels are not fitted: what users of other code trip over, each cause by itself.
 
-Claim: a network that fits random labels stops doing so, or starts over, when one thing goes wrong,
-and nothing but the train accuracy tells.
+Claim: a network that fits random labels fails to, takes longer, or seems to fail, when one thing
+goes wrong, and nothing but the train accuracy tells.
 
 Source: none; the causes are those that users of re-implementations of Zhang et al. 2017 report.
 
@@ -12,13 +12,13 @@ whitening pixels stay on the scale 0..1; the small network has 8 hidden units.
 
 Two lines are about labels that do not stay the same: drawn anew every epoch, or once, after
 "redrawn_at" epochs, as a run does that is resumed without fixed draws; it gets "max_epochs" more
-after them. These train in a plain loop, as "running average" does, which shows for the right
-training what many loops print: the mean accuracy over an epoch's mini-batches, each before its
-update, at the epoch whose full pass is at 100 %.
+after them. These train in a plain loop, with other draws than the first line's, as "running
+average" does, which shows for the right training what many loops print: the mean accuracy over an
+epoch's mini-batches, each before its update, at the epoch whose full pass is at 100 %.
 
 Command: python experiments/zhang2017/why_not_fitted.py --preset smoke
   smoke  digits (in the package), MLP 1x512, three seeds; half a minute on two cores
-  cpu    MLP 1x512 on 2,000 images of CIFAR-10; some minutes
+  cpu    MLP 1x512 on 2,000 images of CIFAR-10; not run yet
 
 Deviations: no paper has this table. There is no preset "paper" for that reason.
 """

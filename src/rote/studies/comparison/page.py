@@ -39,8 +39,8 @@ comparable*; a number of the paper that is only recalled, or a quantity without 
 verdict*. The last of these that applies is what stands there. How sure the paper's number is stands
 behind it."""
 ALWAYS_THE_SAME = """\
-The solution of a linear system is the same in every run: one is enough, and its interval has no
-width."""
+The solution of a linear system in which nothing is drawn is the same in every run: one is enough,
+and its interval has no width."""
 NO_MARGINS = """\
 The difference is ours less the paper's. These quantities have no margin within which they would
 agree, and get *no verdict*. How sure the paper's number is stands behind it."""

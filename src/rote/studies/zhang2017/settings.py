@@ -1,8 +1,9 @@
 """The settings of Zhang et al. 2017, and what is taken where the paper is silent.
 
 What the paper fixes (appendix A): pixels divided by 255, center crop to 28x28, per-image whitening;
-SGD with momentum 0.9; initial learning rate 0.1 for small Inception and 0.01 for small Alexnet and
-the MLPs, times 0.95 after every epoch; no weight decay, dropout or augmentation on randomised data.
+SGD with momentum 0.9; initial learning rate 0.01 for small Alexnet and the MLPs and (second-hand)
+0.1 for small Inception, times 0.95 after every epoch; no weight decay, dropout or augmentation on
+randomised data.
 
 What it leaves open, and what is taken here: batch size 128 (as reproductions do); biases from 0,
 weights from He's normal distribution in the MLPs and from Glorot's uniform one in small Alexnet and
@@ -10,8 +11,9 @@ small Inception: at the paper's learning rates small Alexnet, and small Inceptio
 norm, start badly or diverge from He's; epochs until every label is fitted up to a limit (or a
 fixed number, where an experiment says so), data reshuffled every epoch with the remainder dropped;
 weight decay, where it is compared, 5e-4 for the convolutional networks and 1e-4 for the MLPs (a
-reproduction's choice; the paper speaks of default coefficients), as the l2 term of its era, added
-to the gradient before momentum, on kernels and not on biases.
+reproduction's choice; the paper prints none), as the l2 term of its era, added to the gradient
+before momentum, on kernels and not on biases. The networks' own constants (batch norm's momentum and
+epsilon, local response normalisation) are named where they are built, in rote.models and rote.layers.
 """
 
 import dataclasses
