@@ -12,7 +12,9 @@ not much better than its last.
 Two rules choose an epoch. "validation": the best accuracy on the training examples held out from
 training, the first of several equals; what a practitioner could do. "oracle": the best test
 accuracy itself, which nobody knows; it can only gain, and bounds what any rule could. The gain is
-test accuracy at that epoch minus test accuracy at the last.
+test accuracy at that epoch minus test accuracy at the last. How steady the course is tells
+the jitter: the standard deviation of the change of test accuracy from one epoch to the next, in the
+second half of training.
 
 Command: python experiments/zhang2017/early_stopping.py --preset smoke
   smoke  digits (in the package), CNN with and without batch norm; half a minute on two cores
@@ -28,6 +30,8 @@ number, 100 are taken.
 
 import dataclasses
 import functools
+import itertools
+import statistics
 from collections.abc import Sequence
 
 from rote import cli, data, viz
@@ -86,11 +90,13 @@ def run(config: Config, out: cli.Job) -> None:
     table = zhang2017.outcomes(cases, results)
     for row, result in zip(table, results, strict=True):
         row |= gains(result.history)
+        row["test_accuracy_jitter"] = jitter(result.history)
     summary = zhang2017.present(
         table,
         [],
         {
             "test accuracy, last epoch": Column("test_accuracy", digits=2, unit="%"),
+            "jitter": Column("test_accuracy_jitter", digits=2, unit="points"),
             "validation's epoch": Column("validation_epoch"),
             "gain": Column("gain_validation", digits=2, unit="points"),
             "oracle's epoch": Column("oracle_epoch"),
@@ -119,6 +125,16 @@ def gains(history: Sequence[zhang2017.Row]) -> zhang2017.Row:
     return {f"{rule}_epoch": row["epoch"] for rule, row in chosen.items()} | {
         f"gain_{rule}": row["test_accuracy"] - last for rule, row in chosen.items()
     }
+
+
+def jitter(history: Sequence[zhang2017.Row]) -> float | None:
+    """How unsteady test accuracy is in the second half of training.
+
+    The standard deviation of its change from one epoch to the next; ``None`` of fewer than two.
+    """
+    late = [row["test_accuracy"] for row in history[len(history) // 2 :]]
+    changes = [after - before for before, after in itertools.pairwise(late)]
+    return statistics.stdev(changes) if len(changes) > 1 else None
 
 
 if __name__ == "__main__":

@@ -16,15 +16,15 @@ augmentation.
 Command: python experiments/zhang2017/explicit_regularizers.py --preset smoke
   smoke  500 digits (in the package), MLP 1x512; under a minute
   cpu    MLP 1x512 on 5,000 images of CIFAR-10; about half an hour on two cores
-  paper  CIFAR-10, the paper's four networks. Wants an accelerator; not run yet: about one and a half
-         times the work of table1.py's.
+  paper  CIFAR-10, the paper's four networks. Wants an accelerator; not run yet: about
+         one and a half times the work of table1.py's.
 
 Deviations: the paper gives neither coefficients nor epochs. Weight decay is 5e-4 for convolutional
 networks and 1e-4 for MLPs (a reproduction's choice). Under random crop and augmentation the
 learning rate decays by 0.999 per epoch instead of 0.95 (recalled of the paper, not checked), for
-"slow_epochs"; all else trains as in table1.py. "augmentation" is random crop and horizontal flip. Dropout is 0.5, of
-the hidden units of MLPs and Alexnet and of the pooled channels of Inception. Train accuracy is that
-of a full pass in evaluation mode, on images without crop, flip or dropout.
+"slow_epochs"; all else trains as in table1.py. "augmentation" is random crop and horizontal flip.
+Dropout is 0.5, of the hidden units of MLPs and Alexnet and of the pooled channels of Inception.
+Train accuracy is that of a full pass in evaluation mode, on images without crop, flip or dropout.
 """
 
 import dataclasses

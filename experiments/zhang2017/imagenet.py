@@ -39,11 +39,15 @@ it was learned.
 import dataclasses
 import functools
 
+import jax
+import numpy as np
+
 from rote import cli, data, viz
-from rote.core import Dataset, InputError
-from rote.studies import zhang2017
+from rote.core import Dataset, InputError, Params, State
+from rote.studies import catalog, zhang2017
 from rote.studies.config import TrainConfig
 from rote.tables import Column
+from rote.train import Result, make_forward
 
 ROWS = (
     ("true", True, True),
@@ -55,6 +59,7 @@ ROWS = (
 )
 """Labels, whether augmented, whether with weight decay."""
 CONDITIONS = {"true": "true", "random": "random_labels"}
+TOP_K_BATCH = 256
 TOP_5_SAMPLE = 50_000
 
 
@@ -126,7 +131,7 @@ def run(config: Config, out: cli.Job) -> None:
     )
     table = zhang2017.outcomes(cases, results)
     for row, case, result in zip(table, cases, results, strict=True):
-        top_5 = functools.partial(zhang2017.top_k_accuracy, config, case, result, k=5)
+        top_5 = functools.partial(top_k_accuracy, case, result, k=5)
         sample = slice(TOP_5_SAMPLE)
         row["train_top_5"] = top_5(dataset.train.images[sample], result.data.labels[sample])
         row["test_top_5"] = top_5(dataset.test.images, dataset.test.labels)
@@ -181,6 +186,36 @@ def rows_of(model: str, dataset: Dataset, config: Config) -> list[zhang2017.Case
 
 def _name(labels: str, augmented: bool, decays: bool) -> str:
     return " ".join([f"{labels}_labels", *["augmentation"] * augmented, *["weight_decay"] * decays])
+
+
+def top_k_accuracy(
+    case: zhang2017.Case, result: Result, images: np.ndarray, labels: np.ndarray, k: int
+) -> float:
+    """The fraction of images whose label is among the ``k`` largest logits of a trained net.
+
+    Args:
+      case: how the net was trained.
+      result: what came out.
+      images: ``[N, H, W, C]`` as stored.
+      labels: ``[N]`` integers.
+      k: 1 is accuracy.
+    """
+    model = catalog.build(case.model, result.data.num_classes, dropout=case.dropout)
+    transform = zhang2017.preprocessing(images.shape[1:], "none", whiten=case.whiten)
+    forward = make_forward(model, transform)
+
+    @jax.jit
+    def logits(params: Params, state: State, x: jax.Array) -> jax.Array:
+        return forward(params, state, x, train=False)[0]
+
+    found = 0
+    for start in range(0, len(labels), TOP_K_BATCH):
+        part = slice(start, start + TOP_K_BATCH)
+        largest = np.argsort(np.asarray(logits(result.params, result.state, images[part])), axis=1)[
+            :, -k:
+        ]
+        found += int(np.sum(largest == labels[part, None]))
+    return found / len(labels)
 
 
 if __name__ == "__main__":

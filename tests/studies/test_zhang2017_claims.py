@@ -240,13 +240,23 @@ def test_the_order_of_the_conditions(made, epochs, measured, verdict):
         ((20, 20, 20), (10, 10, 10), "0.50 [0.50, 0.50] times (3)", "does not hold"),
         ((10, 10, 10), (5, 20, 10), "1.00 [0.18, 5.59] times (3)", "inconclusive"),
         ((10, 10), (20, 20), "2.00 times (2)", "too few"),
-        ((10, 10, 10), (20, None, None), "fitted at both levels: 1 of 3 seeds", "no verdict"),
+        ((10, 10, 10), (20, None, None), "both fitted: 1 of 3 seeds", "no verdict"),
     ],
 )
 def test_the_time_that_random_labels_take(made, clean, random, measured, verdict):
     given = made.result(sweep("epochs_to_fit", clean, random), experiment="corruption_sweep")
     assert findings.slower("mlp_1x512")(given) == (measured, verdict)
     assert findings.slower("alexnet_small")(given) is None
+
+
+def test_learning_curves_tell_the_time_that_random_labels_take(made):
+    table = [
+        {"model": "mlp_1x512", "condition": condition, "seed": seed, "epochs_to_fit": epochs}
+        for condition, epochs in (("true", 10), ("gaussian", 5), ("random_labels", 30))
+        for seed in range(3)
+    ]
+    given = made.result(table, experiment="learning_curves")
+    assert findings.slower("mlp_1x512")(given) == ("3.00 [3.00, 3.00] times (3)", "holds")
 
 
 def test_the_time_to_a_lower_accuracy_is_shown_without_a_verdict(made):
@@ -266,7 +276,7 @@ def test_the_time_to_a_lower_accuracy_is_shown_without_a_verdict(made):
     shown = ("to 95 %: 3.00 [3.00, 3.00] times (3)", "no verdict")
     assert found((20, 20, None), (15, 15, 15)) == shown
     assert found((20, 20, 20), (15, 15, 15)) == ("2.00 [2.00, 2.00] times (3)", "holds")
-    neither = ("fitted at both levels: 2 of 3 seeds", "no verdict")
+    neither = ("both fitted: 2 of 3 seeds", "no verdict")
     assert found((20, 20, None), (15, 15, None)) == neither
 
 
@@ -301,3 +311,72 @@ def constructed(n, weights, right=1.0, **other):
 def test_the_theorem_is_judged_by_its_constructions(made, table, measured, verdict):
     given = made.result(table, experiment="expressivity")
     assert findings.theorem(given) == (measured, verdict)
+    assert findings.corollary(given) is None
+
+
+@pytest.mark.parametrize(("width", "verdict"), [(13, "holds"), (14, "does not hold")])
+def test_the_corollary_is_judged_by_weights_and_width(made, width, verdict):
+    table = [
+        constructed(10, 25),
+        constructed(95, 195, depth=11, width=width),
+        constructed(95, 195, depth=11, width=13),
+    ]
+    given = made.result(table, experiment="expressivity")
+    found = findings.corollary(given)
+    assert found.verdict == verdict
+    assert found.measured == f"{1 + (width == 13)} of 2 networks, n = 95 to 95"
+
+
+@pytest.mark.parametrize(
+    ("with_", "without", "measured", "verdict"),
+    [
+        ((1, 1, 1), (3, 3, 3), "cnn: -2.00 [-2.00, -2.00] points (3)", "holds"),
+        ((3, 3, 3), (1, 1, 1), "cnn: +2.00 [+2.00, +2.00] points (3)", "does not hold"),
+        ((1, 3, 2), (3, 1, 2), "cnn: +0.00 [-4.97, +4.97] points (3)", "inconclusive"),
+        ((1, 1), (3, 3), "n = 2", "too few"),
+    ],
+)
+def test_batch_norm_steadies(made, with_, without, measured, verdict):
+    table = [
+        {"model": model, "seed": seed, "test_accuracy_jitter": value / 100}
+        for model, values in (("cnn", with_), ("cnn_no_bn", without))
+        for seed, value in enumerate(values)
+    ]
+    given = made.result(table, experiment="early_stopping")
+    assert findings.steadier(given) == (measured, verdict)
+    alone = made.result(table[: len(with_)], experiment="early_stopping")
+    assert findings.steadier(alone) is None
+
+
+def test_l2_on_mnist_and_the_best_epoch_on_imagenet(made):
+    def linear(*errors):
+        settings = [(name, l2) for name in ("pixels", "gabor") for l2 in (0.0, 0.001)]
+        return made.result(
+            [
+                {"dataset": "mnist", "labels": "true", "features": name, "l2": l2, "test_error": e}
+                for (name, l2), e in zip(settings, errors, strict=True)
+            ],
+            experiment="linear_models",
+        )
+
+    measured = "pixels: 1.20 and 1.15 %; gabor: 0.60 and 0.70 %"
+    assert findings.l2_on_mnist(linear(0.012, 0.0115, 0.006, 0.007)) == (measured, "holds")
+    assert findings.l2_on_mnist(linear(0.012, 0.0105, 0.006, 0.006)).verdict == "does not hold"
+    table = [
+        {
+            "labels": "true",
+            "augmentation": False,
+            "weight_decay": False,
+            "seed": seed,
+            "test_accuracy": 0.6,
+            "best_test_accuracy": best,
+        }
+        for seed, best in enumerate((0.62, 0.63, 0.61))
+    ]
+    data = {**made.data, "name": "imagenet2012"}
+    given = made.result(table, experiment="imagenet", data=data)
+    assert findings.best_epoch(given) == ("+1.00 to +3.00 points (3)", "holds")
+    table[0]["best_test_accuracy"] = 0.605
+    given = made.result(table, experiment="imagenet", data=data)
+    assert findings.best_epoch(given).verdict == "does not hold"
+    assert findings.best_epoch(made.result(table, experiment="imagenet")) is None  # CIFAR-10

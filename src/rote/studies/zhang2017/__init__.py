@@ -2,9 +2,9 @@
 
 What its experiments share: the settings (``settings``), the trainings of a figure or table
 (``cases``), looking at them first (``look``), training them (``training``, and ``redraw`` with
-labels that do not stay the same), and the tables that come out (``outcomes``). What its results are
-held against: the numbers (``published``) and claims (``claims``, tested by ``findings``) of the
-paper, put together in ``paper``.
+labels that do not stay the same), what they reach (``outcomes``), and what a run leaves behind
+(``report``). What its results are held against: the numbers (``published``) and claims (``claims``,
+tested by ``findings``) of the paper, put together in ``paper``.
 """
 
 from rote.studies.zhang2017.cases import (
@@ -20,17 +20,12 @@ from rote.studies.zhang2017.outcomes import (
     Row,
     by_net,
     curves,
-    describe_data,
-    finish,
-    grouped,
     learning_order,
     outcomes,
-    present,
     ratio_to_clean,
-    title,
-    top_k_accuracy,
 )
 from rote.studies.zhang2017.redraw import train_redrawn
+from rote.studies.zhang2017.report import describe_data, finish, grouped, present, title
 from rote.studies.zhang2017.settings import (
     RECIPES,
     Recipe,
@@ -66,7 +61,6 @@ __all__ = [
     "resolve",
     "settled",
     "title",
-    "top_k_accuracy",
     "train",
     "train_redrawn",
     "weight_decay_of",

@@ -52,7 +52,7 @@ def claims() -> list[Claim]:
                 f"{MODEL_NAMES[model]} takes longer to fit random labels "
                 "(the paper: by a small factor)",
                 own.SLOWER_TEST,
-                ("corruption_sweep",),
+                ("corruption_sweep", "learning_curves"),
                 own.slower(model),
             )
             for model in ("inception_small", "alexnet_small", "mlp_1x512")
@@ -107,6 +107,22 @@ def claims() -> list[Claim]:
             own.early_stopping,
         ),
         Claim(
+            "Fig. 2b",
+            "verified",
+            "batch norm steadies the course of test accuracy",
+            own.STEADIER_TEST,
+            ("early_stopping",),
+            own.steadier,
+        ),
+        Claim(
+            "Fig. 2a",
+            "verified",
+            "early stopping could help on ImageNet",
+            own.BEST_EPOCH_TEST,
+            ("imagenet",),
+            own.best_epoch,
+        ),
+        Claim(
             "Theorem 1",
             "verified",
             "two layers of 2n + d weights fit any labels on n points",
@@ -115,12 +131,28 @@ def claims() -> list[Claim]:
             own.theorem,
         ),
         Claim(
+            "Section 4",
+            "verified",
+            "depth k needs a width of O(n/k) for that",
+            own.COROLLARY_TEST,
+            ("expressivity",),
+            own.corollary,
+        ),
+        Claim(
             "Section 5",
             "verified",
             "MNIST: the solution with the smaller error has the larger norm",
             "Gabor wavelets have a smaller test error and a larger norm than pixels",
             ("linear_models",),
             own.norms,
+        ),
+        Claim(
+            "Section 5",
+            "verified",
+            "MNIST: l2 helps neither model",
+            own.L2_TEST,
+            ("linear_models",),
+            own.l2_on_mnist,
         ),
     ]
 

@@ -9,7 +9,7 @@ from rote.core import Dataset, Split
 from rote.record import RunDir
 from rote.studies.config import TrainConfig
 from rote.studies.zhang2017.cases import Case
-from rote.studies.zhang2017.outcomes import title
+from rote.studies.zhang2017.report import title
 from rote.studies.zhang2017.training import hold_out, network, schedule_of, transform_of
 
 

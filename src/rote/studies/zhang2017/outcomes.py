@@ -1,25 +1,19 @@
-"""The tables that come out of a study: how runs went, how they ended, what was memorised."""
+"""What trainings have reached, as rows: how they went, how they ended, what was memorised."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 import optax
 
-from rote import measure, tables
-from rote.core import Dataset, Params, State, count_params
-from rote.record import RunDir
-from rote.studies import catalog
-from rote.studies.config import TrainConfig
+from rote import measure
+from rote.core import count_params
 from rote.studies.zhang2017.cases import Case
-from rote.studies.zhang2017.settings import preprocessing, settled
 from rote.tables import Column
-from rote.train import Result, make_forward
+from rote.train import Result
 
 Row = dict[str, Any]
 
-TOP_K_BATCH = 256
 LAST_METRICS = (
     "epoch",
     "train_loss",
@@ -149,37 +143,6 @@ def _mean(values: np.ndarray) -> float | None:
     return float(known.mean()) if len(known) else None
 
 
-def top_k_accuracy(
-    config: TrainConfig, case: Case, result: Result, images: np.ndarray, labels: np.ndarray, k: int
-) -> float:
-    """The fraction of images whose label is among the ``k`` largest logits of a trained net.
-
-    Args:
-      config: the configuration.
-      case: how the net was trained.
-      result: what came out.
-      images: ``[N, H, W, C]`` as stored.
-      labels: ``[N]`` integers.
-      k: 1 is accuracy.
-    """
-    model = catalog.build(case.model, result.data.num_classes, dropout=case.dropout)
-    transform = preprocessing(images.shape[1:], "none", whiten=case.whiten)
-    forward = make_forward(model, transform)
-
-    @jax.jit
-    def logits(params: Params, state: State, x: jax.Array) -> jax.Array:
-        return forward(params, state, x, train=False)[0]
-
-    found = 0
-    for start in range(0, len(labels), TOP_K_BATCH):
-        part = slice(start, start + TOP_K_BATCH)
-        largest = np.argsort(np.asarray(logits(result.params, result.state, images[part])), axis=1)[
-            :, -k:
-        ]
-        found += int(np.sum(largest == labels[part, None]))
-    return found / len(labels)
-
-
 def learning_order(cases: Sequence[Case], results: Sequence[Result]) -> list[Row]:
     """How many examples have been learned by each epoch: a row per case, part and epoch.
 
@@ -205,67 +168,6 @@ def learning_order(cases: Sequence[Case], results: Sequence[Result]) -> list[Row
     return table
 
 
-def describe_data(dataset: Dataset) -> dict[str, Any]:
-    """What was trained on, for ``summary.json``: whether it is what the paper had, above all.
-
-    Returns:
-      JSON-serializable: ``name``, ``num_train``, ``num_test``, ``subset`` (whether training
-      examples were left out) and ``stored_as`` (the format that the images were kept in).
-    """
-    return {
-        "name": dataset.name,
-        "num_train": len(dataset.train.labels),
-        "num_test": len(dataset.test.labels),
-        "subset": any(step.get("operation") == "subset" for step in dataset.provenance),
-        "stored_as": dataset.provenance[0].get("image_format") if dataset.provenance else None,
-    }
-
-
-def title(config: TrainConfig, dataset: Dataset, net: str = "") -> str:
-    """What a figure shows: net, number of training images, data set and how it was stored.
-
-    Args:
-      config: the configuration.
-      dataset: what it was trained on.
-      net: the ``net`` of the rows that are shown (see ``outcomes``), where they are of one.
-    """
-    about = describe_data(dataset)
-    copy = " (stored as JPEG)" if about["stored_as"] == "JPEG" else ""
-    images = f"{about['num_train']:,} images of {dataset.name}{copy}"
-    if len(config.model) == 1 and config.model[0] not in net:
-        net = f"{config.model[0]} {net}".strip()
-    return f"{net} on {images}" if net else images
-
-
-def present(
-    rows: Sequence[Row], by: Sequence[str], columns: Mapping[str, Column]
-) -> list[dict[str, Any]]:
-    """``tables.summarize``, also by model and learning rate where they differ.
-
-    Beside test accuracy stands that of the epoch which early stopping kept, if any row has one.
-    """
-    if any("kept_epoch" in row for row in rows) and any(
-        column.name == "test_accuracy" for column in columns.values()
-    ):
-        kept = Column("kept_test_accuracy", unit="%")
-        columns = {**columns, "epoch kept": Column("kept_epoch"), "test accuracy, kept": kept}
-    models = {row["model"] for row in rows}
-    factors = [
-        *(["model"] if len(models) > 1 else []),
-        *(["learning_rate"] if any("learning_rate" in row for row in rows) else []),
-        *by,
-    ]
-    return tables.summarize(rows, factors, columns)
-
-
-def grouped(rows: Sequence[Row], factor: str) -> dict[Any, list[Row]]:
-    """The rows by their value of a factor, in order of appearance."""
-    groups: dict[Any, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row[factor], []).append(row)
-    return groups
-
-
 def by_net(rows: Sequence[Row]) -> dict[str, list[Row]]:
     """The rows by model and learning rate, in words; all under ``""`` where neither differs."""
     several = len({row["model"] for row in rows}) > 1
@@ -289,31 +191,3 @@ def ratio_to_clean(table: Sequence[Row], column: str) -> list[float | None]:
         row[column] / clean[pair(row)] if row[column] is not None and clean.get(pair(row)) else None
         for row in table
     ]
-
-
-def finish(
-    out: RunDir,
-    config: TrainConfig,
-    dataset: Dataset,
-    table: Sequence[Row],
-    summary: Sequence[Row],
-    memorization: Sequence[Row] = (),
-) -> None:
-    """Ends a run with its tables, and with what it trained on and how.
-
-    Args:
-      out: the run directory.
-      config: the configuration.
-      dataset: what the runs were made from.
-      table: a row per run.
-      summary: for people, a row per setting.
-      memorization: likewise, see ``MEMORIZATION``.
-    """
-    out.finish(
-        "\n\n".join(tables.format_table(part) for part in (summary, memorization) if part),
-        table=table,
-        summary=summary,
-        memorization=memorization,
-        settings={model: settled(config, model)._asdict() for model in config.model},
-        data=describe_data(dataset),
-    )

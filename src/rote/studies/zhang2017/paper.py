@@ -21,6 +21,7 @@ MEASURED = (
     "test_top_5",
     "test_error",
     "changed_accuracy",
+    "changed_clean_accuracy",
     "unchanged_accuracy",
     "peak_changed_clean_accuracy",
     "changed_learned_epoch",
@@ -33,6 +34,8 @@ MEASURED = (
     "oracle_epoch",
     "gain_validation",
     "gain_oracle",
+    "test_accuracy_jitter",
+    "best_test_accuracy",
     "norm",
 )
 """The columns of what a run has reached; one that diverged has reached nothing."""

@@ -12,8 +12,8 @@ norm, start badly or diverge from He's; epochs until every label is fitted up to
 fixed number, where an experiment says so), data reshuffled every epoch with the remainder dropped;
 weight decay, where it is compared, 5e-4 for the convolutional networks and 1e-4 for the MLPs (a
 reproduction's choice; the paper prints none), as the l2 term of its era, added to the gradient
-before momentum, on kernels and not on biases. The networks' own constants (batch norm's momentum and
-epsilon, local response normalisation) are named where they are built, in rote.models and rote.layers.
+before momentum, on kernels and not on biases. The networks' own constants, of batch norm and of
+local response normalisation, are named in rote.layers.
 """
 
 import dataclasses
