@@ -41,8 +41,9 @@ def test_medians_and_seeds_of_two_layers():
     assert medians["recursion, d = 3"][0] == [100]
     dots = [line for line in left.lines if line.get_marker() == "o"]
     assert sorted(len(line.get_xdata()) for line in dots) == [1, 5]  # none of depth 3
-    gaps = next(line for line in right.lines if line.get_label() == "triangular, d = 3")
+    (gaps,) = (line for line in right.lines if line.get_linestyle() == "-")  # of both solvers
     assert gaps.get_xdata().tolist() == [10, 100]  # a single point has no gap
+    assert gaps.get_ydata() == pytest.approx([0.2, 1e-3])
 
 
 def test_without_rows_of_depth_2():

@@ -97,6 +97,7 @@ def test_one_seed_is_one_line_and_accuracy_is_in_percent() -> None:
     (line,) = lines(axes(figure))
     assert xy(line) == [(e, 10.0 * e) for e in range(5)]
     assert axes(figure).get_ylabel() == "training accuracy (%)"
+    assert axes(figure).get_ylim() == pytest.approx((8.5, 41.5))  # from epoch 1 on
     assert legend(figure) == []
     assert figure.get_suptitle() == "digits"
 

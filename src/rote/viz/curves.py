@@ -1,6 +1,7 @@
 """Learning curves by condition."""
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,7 +44,8 @@ def learning_curves(
     Args:
       rows: one per run and epoch, with the columns ``by``, ``seed``, ``x`` and ``metric``; rows
         whose metric is ``None`` or not finite are left out.
-      metric: the column to show; a column that ends in ``accuracy`` is shown in percent.
+      metric: the column to show; a column that ends in ``accuracy`` is shown in percent, from its
+        lowest value after the first evaluation on, lest the untrained net set the scale.
       x: ``"step"`` or ``"epoch"``.
       by: the column that tells the conditions apart.
       log_y: a logarithmic vertical axis.
@@ -85,7 +87,7 @@ def learning_curves(
     if log_y:
         ax.set_yscale("log")
     elif in_percent(metric):
-        ax.set_ylim(0, 102)
+        ax.set_ylim(*_range(curves.values()))
     else:
         ax.set_ylim(bottom=0)
     ax.set_xlim(left=0)
@@ -102,6 +104,15 @@ def _curves(rows: Rows, by: str, name: str, x: str, metric: str, scale: float) -
         if str(row[by]) == name and value is not None and math.isfinite(value):
             seeds.setdefault(row["seed"], {})[row[x]] = scale * value
     return [dict(sorted(curve.items())) for curve in seeds.values()]
+
+
+def _range(curves: Iterable[list[Curve]]) -> tuple[float, float]:
+    """The vertical axis of accuracies in percent: all values but each seed's first."""
+    of_seeds = [list(curve.values()) for seeds in curves for curve in seeds]
+    values = [value for ys in of_seeds for value in (ys[1:] or ys)]
+    low, high = min(values, default=0), max(values, default=100)
+    around = 0.05 * max(high - low, 2)
+    return max(low - around, 0), min(high + around, 102)
 
 
 def _thousands(value: float, position: float) -> str:

@@ -16,8 +16,11 @@ from rote.viz.style import (
 )
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+STYLES = ("-", ":")
+"""Lines of the solvers; a color is a number of dimensions."""
 HALF = 0.5
 """A residual above this rounds to a wrong label."""
 
@@ -26,7 +29,7 @@ def residuals(rows: Rows, *, title: str | None = None) -> "Figure":
     """Largest residual, and smallest gap between projections, against the number of points.
 
     Only networks of depth 2 are shown. Each seed and kind of target is a dot; the line is the
-    median per number of points.
+    median per number of points. The gaps are those of the points, whatever the solver.
 
     Args:
       rows: one per network, with the columns ``num_points``, ``dim``, ``depth``, ``solver``,
@@ -48,20 +51,16 @@ def residuals(rows: Rows, *, title: str | None = None) -> "Figure":
         "dots: each seed and kind of target; lines: medians; dashed: 1/2 (left), 1/n² (right)",
         title,
     )
-    lines: dict[str, list[Mapping[str, Any]]] = {}
+    groups: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
-        lines.setdefault(f"{row['solver']}, d = {row['dim']}", []).append(row)
-    colors = colors_for(lines)
-    for name, mine in lines.items():
-        for ax, column in ((left, "residual"), (right, "smallest_gap")):
-            known = [(row["num_points"], row[column]) for row in mine if row[column]]
-            if not known:  # a residual of exactly 0, or a single point: no place on these axes
-                continue
-            sizes, values = np.array(known, float).T
-            levels = np.unique(sizes)
-            medians = [np.median(values[sizes == level]) for level in levels]
-            ax.plot(sizes, values, "o", color=colors[name], markersize=3, alpha=0.35)
-            ax.plot(levels, medians, color=colors[name], linewidth=2, label=name)
+        groups.setdefault(f"d = {row['dim']}", []).append(row)
+    solvers = list(dict.fromkeys(row["solver"] for row in rows))
+    for name, color in colors_for(groups).items():
+        _draw(right, groups[name], "smallest_gap", color)
+        for i, solver in enumerate(solvers):
+            mine = [row for row in groups[name] if row["solver"] == solver]
+            label = f"{solver}, {name}"
+            _draw(left, mine, "residual", color, linestyle=STYLES[i % len(STYLES)], label=label)
     left.axhline(HALF, color=GRAY, linewidth=1, linestyle="--")
     left.annotate(
         "1/2: a label rounds to a wrong one",
@@ -82,3 +81,15 @@ def residuals(rows: Rows, *, title: str | None = None) -> "Figure":
         label_axes(ax, "points, n", name)
     legend_outside(figure)
     return figure
+
+
+def _draw(ax: "Axes", rows: Rows, column: str, color: str, **line: Any) -> None:
+    """Dots and their medians; a residual of exactly 0, or a single point, has no place here."""
+    known = [(row["num_points"], row[column]) for row in rows if row[column]]
+    if not known:
+        return
+    sizes, values = np.array(known, float).T
+    levels = np.unique(sizes)
+    medians = [np.median(values[sizes == level]) for level in levels]
+    ax.plot(sizes, values, "o", color=color, markersize=3, alpha=0.35)
+    ax.plot(levels, medians, color=color, linewidth=2, **line)
