@@ -7,7 +7,8 @@ Source: Zhang et al. 2017, section 3, Fig. 2b (small Inception on CIFAR-10, with
 norm, true labels). Its Fig. 2a, on ImageNet, where early stopping could help, is imagenet.py's.
 
 Expected: test accuracy with batch norm above that without, by three to four points; its best epoch
-not much better than its last.
+not much better than its last. Measured with "cpu" (JPEG copy, 3 seeds): 50.2 +- 0.4 % with and 48.9
++- 0.3 % without; the best epoch is a third of a point better, even with the test split's help.
 
 Two rules choose an epoch. "validation": the best accuracy on the training examples held out from
 training, the first of several equals; what a practitioner could do. "oracle": the best test
@@ -17,9 +18,8 @@ the jitter: the standard deviation of the change of test accuracy from one epoch
 second half of training.
 
 Command: python experiments/zhang2017/early_stopping.py --preset smoke
-  smoke  digits (in the package), CNN with and without batch norm; half a minute on two cores
-  cpu    CNN (16, 32 channels) with and without batch norm on 5,000 images of CIFAR-10; twenty
-         minutes
+  smoke  digits (in the package), CNN with and without batch norm; ten seconds on two cores
+  cpu    CNN (16, 32 channels) with and without batch norm on 5,000 images of CIFAR-10; five minutes
   paper  CIFAR-10, small Inception with and without batch norm. Wants an accelerator; not run yet.
 
 Deviations: a tenth of the training split is held out for validation, drawn anew for each seed; the

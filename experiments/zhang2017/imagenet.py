@@ -18,7 +18,7 @@ imagenet2012 the two archives of the original have to lie in downloads/manual fi
 not fit into the device's memory are streamed from the decoded copy.
 
 Command: python experiments/zhang2017/imagenet.py --preset smoke
-  smoke     300 digits (in the package), ResNet-8; a minute on two cores
+  smoke     300 digits (in the package), ResNet-8; half a minute on two cores
   cpu       ResNet-20 on 2,000 images of CIFAR-10; some hours
   resized   imagenet_resized/64x64, ResNet-50 (--dataset imagenet_resized/32x32 for less)
   paper     imagenet2012 at 224x224, ResNet-50

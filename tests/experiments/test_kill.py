@@ -134,10 +134,8 @@ def test_a_run_killed_five_times_leaves_what_it_would_have(start, whole, tmp_pat
     assert_same(tmp_path / "run", whole)
 
 
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_saves_and_leaves_within_two_seconds(start, whole, tmp_path, number, code):
     out = tmp_path / "run"
     process = start(out)

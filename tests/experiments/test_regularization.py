@@ -1,4 +1,4 @@
-"""Table 1, Table 4 and early stopping as a user runs them, on the smoke presets with one seed."""
+"""Table 1, Table 4 and early stopping: their smoke presets with one seed, and smaller ones."""
 
 import json
 
@@ -72,6 +72,25 @@ def test_the_paper_preset_has_all_19_rows(experiment):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "fitted"),
+    [
+        ("table1", lambda row: True),
+        ("early_stopping", lambda row: True),
+        ("explicit_regularizers", lambda row: row["regularizer"] in ("none", "weight_decay")),
+        ("why_not_fitted", lambda row: row["cause"] == "as it should be"),
+    ],
+)
+def test_smoke_presets_as_they_are(command, tmp_path, name, fitted):
+    out = tmp_path / "run"
+    assert command(name, "--preset", "smoke", "--seeds", "0", "--out", str(out)) == 0
+    run = RunDir.open(out)
+    reached = [row["train_accuracy"] for row in run.summary["table"] if fitted(row)]
+    assert reached and set(reached) == {1.0}
+    assert run.figures()
+
+
+@pytest.mark.slow
 def test_early_stopping_gains_are_counted_by_hand(command, tmp_path):
     out = tmp_path / "run"
     flags = ("--seeds", "0", "--model", "mlp_1x512", "--max-epochs", "12", "--out", str(out))
@@ -85,6 +104,7 @@ def test_early_stopping_gains_are_counted_by_hand(command, tmp_path):
     assert row["validation_epoch"] == int(np.argmax(held_out))
     assert row["gain_validation"] == test[int(np.argmax(held_out))] - test[-1]
     assert row["gain_oracle"] == max(test) - test[-1] >= max(0, row["gain_validation"])
+    assert row["test_accuracy_jitter"] == pytest.approx(np.std(np.diff(test[6:]), ddof=1))
     # A tenth of 1,437 is held out; accuracy on it comes in steps of 1/144.
     assert all(
         (144 * value) % 1 == pytest.approx(0, abs=1e-6)

@@ -30,6 +30,7 @@ def test_the_mean_path_is_one_order_nearer_to_the_modified_loss(paths):
     assert names == {"one_epoch.png", "fixed_time.png"}
 
 
+@pytest.mark.slow
 def test_the_mean_over_several_epochs_is_known_well_enough(paths):
     nearest = [
         row

@@ -48,7 +48,7 @@ def test_jit_scan_and_vmap_give_what_plain_calls_give(noise):
     np.testing.assert_allclose(losses[-1], loss, rtol=1e-5)
 
     keys = jax.random.split(jax.random.key(5), 2)
-    both = jax.vmap(lambda key: step(begin._replace(key=key), data)[1])(keys)
+    both = jax.jit(jax.vmap(lambda key: step(begin._replace(key=key), data)[1]))(keys)
     compiled = jax.jit(step)
     alone = [compiled(begin._replace(key=key), data)[1] for key in keys]
     np.testing.assert_allclose(both, np.stack(alone), rtol=1e-5)

@@ -24,7 +24,7 @@ def environment(command: str | None = None, devices: Sequence[str] | None = None
     Returns:
       JSON-serializable: versions, devices, platform, CPU, cores, commit, command, time.
     """
-    packages = ("rote", "jax", "jaxlib", "numpy", "optax")
+    packages = ("rote", "jax", "jaxlib", "numpy", "scipy", "optax")
     return {
         "started": now(),
         "command": shlex.join(sys.orig_argv) if command is None else command,

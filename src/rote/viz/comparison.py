@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, BLACK = PALETTE
+_, VERMILION, GREEN, PINK, ORANGE, SKY, BLACK = PALETTE
 VERDICT_COLORS = {
     "agrees": GREEN,
     "differs": VERMILION,
     "inconclusive": ORANGE,
     "too few": PINK,
     "not comparable": SKY,
-    "no verdict": BLUE,
+    "no verdict": BLACK,
 }
 FAINT = "#A0A0A0"
 INCHES_PER_LINE = 0.2
@@ -66,7 +66,8 @@ def side_by_side(rows: Rows, *, title: str | None = None) -> "Figure":
         2,
         "diamond: the paper (gray: we have not run it); dot and bar: ours, mean and standard "
         "deviation over seeds (left), difference and 95 % prediction interval of one run (right); "
-        "band: the margin within which numbers count as the same",
+        "band: the margin within which numbers count as the same; "
+        "right, what is beyond one point stands on a logarithmic scale",
         title,
     )
     right.sharey(left)

@@ -121,7 +121,8 @@ def figure_rows(compared: Sequence[Compared]) -> list[dict[str, Any]]:
             "interval": None
             if item.interval is None
             else tuple(100 * end for end in item.interval),
-            "margin": 100 * item.published.margin,
+            # What is only recalled is shown, and not judged.
+            "margin": 0 if item.published.tag == "recalled" else 100 * item.published.margin,
             "verdict": item.verdict,
         }
         for item in compared
