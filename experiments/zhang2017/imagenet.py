@@ -19,7 +19,7 @@ not fit into the device's memory are streamed from the decoded copy.
 
 Command: python experiments/zhang2017/imagenet.py --preset smoke
   smoke     300 digits (in the package), ResNet-8; half a minute on two cores
-  cpu       ResNet-20 on 2,000 images of CIFAR-10; some hours
+  cpu       ResNet-20 on 2,000 images of CIFAR-10; not run yet
   resized   imagenet_resized/64x64, ResNet-50 (--dataset imagenet_resized/32x32 for less)
   paper     imagenet2012 at 224x224, ResNet-50
 The last two have not been run: they want the data and several accelerators. An estimate from an
