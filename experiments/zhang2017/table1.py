@@ -12,7 +12,7 @@ Expected: the paper's 19 rows stand beside ours in the README. On random labels 
 99.34 % (MLP 1x512) to 100 % and test accuracy at chance. Measured with "cpu" (JPEG copy): MLP 1x512
 fits 98.41 +- 0.02 % (3 seeds) of random labels. It rises from epoch 80 to 100 by 0.2 points only,
 because the learning rate is used up. With batches of 64, which the paper may have had, it fits
-99.51 % (one seed); with Glorot's weights 98.42 % (one seed). The README has the commands.
+99.50 +- 0.01 % (3 seeds); with Glorot's weights 98.42 % (one seed). The README has the commands.
 
 Command: python experiments/zhang2017/table1.py --preset smoke
   smoke  digits (in the package), CNN with and without batch norm and MLP 1x512; half a minute
