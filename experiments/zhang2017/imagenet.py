@@ -24,12 +24,12 @@ Command: python experiments/zhang2017/imagenet.py --preset smoke
   paper     imagenet2012 at 224x224, ResNet-50
 The last two have not been run: they want the data and several accelerators. An image at 224x224 is
 4.1 billion multiply-adds, 25 Gflop forward and back; 90 epochs of 1.28 million images are 2.8e18
-flop a run, 3.8e18 with the evaluation, 2.3e19 for the six; at 64x64 a twelfth. Measured on two cores
-of an AMD EPYC, by what the first lines of a run predict: 5.4e12 flop in 2.1 minutes, 43 Gflop/s
-(--dataset cifar10 --image-size 64 --model resnet_50 --num-train 320 --num-test 64 --batch-size 32
---max-epochs 1 --seeds 0 --learning-rate 0.05), at which "resized" would take 1.4 years. On a GPU
-nothing has been measured; at an assumed tenth of 990 Tflop/s (bfloat16, a device of the H100 and
-H200 kind) "paper" takes 64 hours and "resized" five.
+flop a run, 3.8e18 with the evaluation, 2.3e19 for the six; at 64x64 a twelfth. Measured on two
+cores of an AMD EPYC, by what the first lines of a run predict: 5.4e12 flop in 2.1 minutes, 43
+Gflop/s (--dataset cifar10 --image-size 64 --model resnet_50 --num-train 320 --num-test 64
+--batch-size 32 --max-epochs 1 --seeds 0 --learning-rate 0.05), at which "resized" would take 1.4
+years. On a GPU nothing has been measured; at an assumed tenth of 990 Tflop/s (bfloat16, a device of
+the H100 and H200 kind) "paper" takes 64 hours and "resized" five.
 
 Deviations: ResNet-50 instead of Inception V3, hence no dropout and no rows with it; per-image
 whitening; augmentation is random crop after padding by an eighth (at 32x32: to 28x28) and flip;
