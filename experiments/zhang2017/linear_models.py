@@ -107,7 +107,7 @@ class Config:
 
 PRESETS = {
     "smoke": Config(l2=(0.0, 0.001), num_filters=400),
-    "cpu": Config(dataset="mnist", num_train=20_000, features=("pixels", "gabor")),
+    "cpu": Config(dataset="mnist", num_train=20_000, features=("pixels", "gabor"), l2=(0.0, 0.001)),
     "cpu_mnist": Config(
         dataset="mnist", features=("pixels",), conditions=("true",), dtype="float32"
     ),
@@ -120,7 +120,9 @@ PRESETS = {
         num_filters=4_000,
         dtype="float32",
     ),
-    "paper": Config(dataset="mnist", features=("pixels", "gabor"), conditions=("true",)),
+    "paper": Config(
+        dataset="mnist", features=("pixels", "gabor"), conditions=("true",), l2=(0.0, 0.001)
+    ),
     "paper_cifar10": Config(
         dataset="cifar10",
         features=("pixels", "random_conv"),
