@@ -14,7 +14,7 @@ solution about 220 on MNIST's pixels, 390 with wavelets.
 
 Command: python experiments/zhang2017/linear_models.py --preset smoke
   smoke          digits (in the package), all features, true and random labels; ten seconds
-  cpu            MNIST, 20,000 images, pixels and wavelets; ten minutes on two cores
+  cpu            MNIST, 20,000 images, pixels and wavelets; five minutes on two cores
   cpu_mnist      MNIST, all 60,000 images in float32, pixels; 15 GiB, eight minutes
   cpu_cifar10    CIFAR-10, 20,000 images, pixels and 4,000 random filters; an hour
   paper          MNIST, all images, pixels and wavelets, float64; 29 GiB
