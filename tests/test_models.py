@@ -334,9 +334,8 @@ def test_initialization_by_name() -> None:
 )
 def test_initialization_reaches_every_layer(builder: Callable[..., Model]) -> None:
     """Glorot's bound is the largest weight, nearly, of every kernel."""
-    params, _ = builder(num_classes=K, init=glorot_uniform).init(
-        jax.random.key(0), jnp.zeros((1, 8, 8, 3))
-    )
+    net = builder(num_classes=K, init=glorot_uniform)
+    params, _ = jax.jit(net.init)(jax.random.key(0), jnp.zeros((1, 8, 8, 3)))
     kernels = [leaf for leaf in jax.tree.leaves(params) if leaf.ndim > 1]
     for kernel in kernels:
         window = math.prod(kernel.shape[:-2])

@@ -52,6 +52,7 @@ def test_every_label_is_fitted_and_true_ones_generalise(smoke):
     }
 
 
+@pytest.mark.slow
 def test_random_labels_take_a_larger_norm_and_l2_a_smaller_one(smoke):
     rows = {
         (row["features"], row["labels"], row["l2"]): row
@@ -64,6 +65,7 @@ def test_random_labels_take_a_larger_norm_and_l2_a_smaller_one(smoke):
     assert "with wavelets than with pixels: holds" in smoke.summary["text"]
 
 
+@pytest.mark.slow
 def test_the_picture_of_sgd(smoke, experiment):
     module = experiment("linear_models")
     paths = module.descent(module.PRESETS["smoke"], module.data.load("digits"))

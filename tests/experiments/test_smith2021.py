@@ -72,6 +72,7 @@ def penalised(command, tmp_path_factory):
     return RunDir.open(out)
 
 
+@pytest.mark.slow
 def test_every_rate_and_penalty_is_trained_to_the_same_loss(penalised):
     table = penalised.summary["table"]
     settings = {(row["learning_rate"], row["penalty"]) for row in table}

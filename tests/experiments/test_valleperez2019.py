@@ -22,6 +22,7 @@ def small(command, tmp_path_factory):
     return RunDir.open(out)
 
 
+@pytest.mark.slow
 def test_nets_prefer_simple_functions_and_chance_does_not(small):
     rows = {kind: [] for kind in ("net", "other net", "random functions")}
     for row in small.summary["table"]:
@@ -45,6 +46,7 @@ def test_functions_of_less_than_a_byte_are_as_many_as_there_are(experiment):
     assert functions.tolist() == [[0b00000000], [0b01000000], [0b10000000], [0b11000000]]
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_counts(small, command, experiment, tmp_path, monkeypatch):
     import rote.studies.valleperez2019 as bias
 

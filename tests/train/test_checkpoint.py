@@ -161,6 +161,7 @@ def test_a_run_beyond_its_old_limit_goes_on_from_where_it_was_last(noise, tmp_pa
     same(results, train(noise, max_epochs=6, stop=None))
 
 
+@pytest.mark.slow
 def test_runs_with_other_kinds_of_images_go_on_beyond_their_limit(noise, tmp_path):
     inputs = noise.train.images.astype(np.float32) + 0.5
     floating = dataclasses.replace(noise, train=noise.train._replace(images=inputs))

@@ -34,7 +34,7 @@ def train(dataset, num_runs=1, on_event=None, **execution):
     [
         (1, 1, {}),  # a window of one step, blocks of one evaluation batch
         (1, 8 * 4 * 32 * 36, {}),  # four steps: the epoch of nine does not divide
-        (3, 1, {"run_devices": 2}),
+        pytest.param(3, 1, {"run_devices": 2}, marks=pytest.mark.slow),
         (1, 10**9, {"batch_devices": 2}),  # the whole epoch
     ],
 )

@@ -113,7 +113,7 @@ def test_vectorized_runs_agree_over_twenty_steps(noise, model):
 @pytest.mark.parametrize(
     ("run_devices", "batch_devices", "mapping"),
     [
-        (1, 2, "map"),
+        pytest.param(1, 2, "map", marks=pytest.mark.slow),
         pytest.param(1, 8, "map", marks=pytest.mark.slow),
         pytest.param(2, 4, "map", marks=pytest.mark.slow),
         (2, 2, "vmap"),
