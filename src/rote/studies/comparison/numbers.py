@@ -13,18 +13,9 @@ from rote.studies.comparison.rule import Verdict, is_number, judge, prediction_i
 Recipe = Callable[[Any, str], Mapping[str, Any]]
 """From a preset and a model to the settings that this model has in it."""
 
-# How a result was shown, or how its work was divided or done, not what was trained. The data set
-# and its size are compared by what the run says of its data.
-NOT_SETTINGS = {
-    "seeds",
-    "target_accuracy",
-    "dataset",
-    "num_train",
-    "micro_batches",
-    "dtype",
-    "sgd_examples",
-    "sgd_epochs",
-}
+# How the work was divided, not what was trained; and the data set and its size, which are compared
+# by what the run says of its data. What else has no part in a number, the number says.
+NOT_SETTINGS = {"seeds", "dataset", "num_train", "micro_batches"}
 
 
 class Compared(NamedTuple):
