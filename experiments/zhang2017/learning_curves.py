@@ -21,7 +21,8 @@ The README beside this file has what each preset measured, and what it cost.
   smoke  digits (in the package), CNN with batch norm, three seeds; half a minute on two cores
   cpu    small Alexnet on 10,000 images of CIFAR-10, tested on 2,000; over two hours
   cpu_inception  small Inception with and without batch norm on 2,000 images, tested on 1,000;
-                 with batch norm an hour, without (true and random labels) almost two
+                 with batch norm an hour; without, almost two for true and random labels, and
+                 about three for the other conditions, which have not been finished yet
   cpu_cnn        a smaller CNN on 5,000 images; eight minutes
   paper  CIFAR-10, all 50,000 images, small Inception, learning rate 0.1 times 0.95 per epoch, so
          that after 100 epochs nothing moves. Wants an accelerator; not run yet: at most 0.6 times

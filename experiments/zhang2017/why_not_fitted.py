@@ -25,6 +25,7 @@ Deviations: no paper has this table. There is no preset "paper" for that reason.
 
 import dataclasses
 import functools
+from collections.abc import Container
 from typing import Any
 
 from rote import cli, data, tables, viz
@@ -139,14 +140,13 @@ def treatment(config: Config, cause: str) -> dict[str, Any]:
 def redrawn(config: Config, cause: str, dataset: Dataset, seed: int) -> zhang2017.Row:
     """What a training in a plain loop shows at its end, by the number that the line is about."""
     longest = zhang2017.settled(config, config.model[0]).max_epochs
-    number, since, before = "train_accuracy", 0, range(0)
-    if cause == "labels redrawn once":
-        since = config.redrawn_at
-        before = range(since + 1, since + 2)
-    if cause == "labels redrawn every epoch":
-        before = range(2, longest + 1)
+    number, since = "train_accuracy", config.redrawn_at if cause == "labels redrawn once" else 0
+    before: dict[str, Container[int]] = {
+        "labels redrawn once": (since + 1,),
+        "labels redrawn every epoch": range(2, longest + 1),
+    }
     config = dataclasses.replace(config, max_epochs=since + longest)
-    rows = zhang2017.train_redrawn(config, dataset, seed, before=before)
+    rows = zhang2017.train_redrawn(config, dataset, seed, before=before.get(cause, ()))
     if cause == "running average":  # up to the epoch whose full pass shows that all is fitted
         number = "running_accuracy"
         rows = rows[: next((row["epoch"] for row in rows if row["train_accuracy"] == 1), None)]

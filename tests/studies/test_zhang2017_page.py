@@ -1,4 +1,7 @@
-"""The tables that stand in the page by hand say what the result files say."""
+"""The tables that stand in the page by hand say what the result files say.
+
+Every cell has to be one that some result file gives; that it is in the right row is not looked at.
+"""
 
 import re
 from pathlib import Path

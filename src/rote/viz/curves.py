@@ -45,7 +45,7 @@ def learning_curves(
       rows: one per run and epoch, with the columns ``by``, ``seed``, ``x`` and ``metric``; rows
         whose metric is ``None`` or not finite are left out.
       metric: the column to show; a column that ends in ``accuracy`` is shown in percent, from its
-        lowest value after the first evaluation on, lest the untrained net set the scale.
+        lowest value after the first step on, lest the untrained net set the scale.
       x: ``"step"`` or ``"epoch"``.
       by: the column that tells the conditions apart.
       log_y: a logarithmic vertical axis.
@@ -107,9 +107,9 @@ def _curves(rows: Rows, by: str, name: str, x: str, metric: str, scale: float) -
 
 
 def _range(curves: Iterable[list[Curve]]) -> tuple[float, float]:
-    """The vertical axis of accuracies in percent: all values but each seed's first."""
-    of_seeds = [list(curve.values()) for seeds in curves for curve in seeds]
-    values = [value for ys in of_seeds for value in (ys[1:] or ys)]
+    """The vertical axis of accuracies in percent: all values but those before the first step."""
+    points = [point for seeds in curves for curve in seeds for point in curve.items()]
+    values = [value for at, value in points if at > 0]
     low, high = min(values, default=0), max(values, default=100)
     around = 0.05 * max(high - low, 2)
     return max(low - around, 0), min(high + around, 102)

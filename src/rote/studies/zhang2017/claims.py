@@ -133,7 +133,7 @@ def claims() -> list[Claim]:
         Claim(
             "Section 4",
             "verified",
-            "depth k needs a width of O(n/k) for that",
+            "networks of depth k and width O(n/k) fit any labels on n points",
             own.COROLLARY_TEST,
             ("expressivity",),
             own.corollary,
@@ -215,7 +215,9 @@ def _random_labels(
             "random_crop": False,
             "weight_decay": False,
         },
-        "corruption_sweep": {"model": model, "corruption": 1.0},
-        "learning_curves": {"model": model, "condition": "random_labels"},
+        **{
+            experiment: {"model": model, column: random}
+            for experiment, (column, (_, random)) in own.TRUE_AND_RANDOM.items()
+        },
     }
     return lambda result: findings.over(matches[result.experiment], finding)(result)

@@ -19,6 +19,11 @@ from rote.studies.comparison.findings import enough, mean_text, near, paired_dif
 
 L2_MARGIN = 0.001
 """By how much l2 may lower the test error on MNIST and still help nothing: ten images."""
+TRUE_AND_RANDOM: Mapping[str, tuple[str, tuple[Any, Any]]] = {
+    "corruption_sweep": ("corruption", (0.0, 1.0)),
+    "learning_curves": ("condition", ("true", "random_labels")),
+}
+"""By experiment, the column that says with which labels a run trained, and how."""
 
 THEOREM_TEST = (
     "every network of depth 2 has 2n + d weights and rounds to the label of every one of its n "
@@ -61,14 +66,8 @@ def early_stopping(result: Result) -> Finding | None:
             gains.setdefault(row["model"], []).append(row["gain_validation"])
     if not gains or all(entry["name"] != "cifar10" for entry in result.data):
         return None
-    fewest = min(len(values) for values in gains.values())
-    if fewest < FEWEST_SEEDS:
-        return Finding(f"n = {fewest}", "too few")
-    measured = [f"{model}: {mean_text(values, signed=True)}" for model, values in gains.items()]
-    intervals = [mean_interval(values) for values in gains.values()]
     # That it does harm is no help either: only the upper ends count.
-    verdict = near(max(low for low, _ in intervals), max(high for _, high in intervals), one=True)
-    return Finding("; ".join(measured), verdict)
+    return _of_networks(gains, lambda lows, highs: near(max(lows), max(highs), one=True))
 
 
 def steadier(result: Result) -> Finding | None:
@@ -85,17 +84,26 @@ def steadier(result: Result) -> Finding | None:
     }
     if not paired or not all(paired.values()):
         return None
-    fewest = min(len(values) for values in paired.values())
+
+    def verdict(lows: Sequence[float], highs: Sequence[float]) -> str:
+        if max(highs) < 0:
+            return "holds"
+        return "does not hold" if max(lows) > 0 else "inconclusive"
+
+    return _of_networks(paired, verdict)
+
+
+def _of_networks(
+    differences: Mapping[str, Sequence[float]],
+    verdict: Callable[[Sequence[float], Sequence[float]], str],
+) -> Finding:
+    """Each network's mean difference; the verdict is that of the ends of their t intervals."""
+    fewest = min(map(len, differences.values()))
     if fewest < FEWEST_SEEDS:
         return Finding(f"n = {fewest}", "too few")
-    measured = [f"{model}: {mean_text(values, signed=True)}" for model, values in paired.items()]
-    intervals = [mean_interval(values) for values in paired.values()]
-    verdict = "inconclusive"
-    if all(high < 0 for _, high in intervals):
-        verdict = "holds"
-    elif any(low > 0 for low, _ in intervals):
-        verdict = "does not hold"
-    return Finding("; ".join(measured), verdict)
+    measured = [f"{model}: {mean_text(seeds, signed=True)}" for model, seeds in differences.items()]
+    lows, highs = zip(*map(mean_interval, differences.values()), strict=True)
+    return Finding("; ".join(measured), verdict(lows, highs))
 
 
 def best_epoch(result: Result) -> Finding | None:
@@ -180,13 +188,6 @@ def order(result: Result) -> Finding | None:
     )
     holds = first == last == len(full)
     return Finding(measured, enough(seeds, "holds" if holds else "does not hold"))
-
-
-TRUE_AND_RANDOM: Mapping[str, tuple[str, tuple[Any, Any]]] = {
-    "corruption_sweep": ("corruption", (0.0, 1.0)),
-    "learning_curves": ("condition", ("true", "random_labels")),
-}
-"""By experiment, the column that says with which labels a run trained, and how."""
 
 
 def slower(model: str) -> Callable[[Result], Finding | None]:
