@@ -388,6 +388,14 @@ def test_a_run_must_say_that_it_is_finished() -> None:
         main(lambda config, out: None, PRESETS, argv=["--out", "here"], doc="x", experiment="x")
 
 
+def test_help_keeps_commands_and_lists_apart_from_text(capsys: pytest.CaptureFixture[str]) -> None:
+    doc = "Reaches\n99 %.\n\nCommand: python x.py\nThe page.\n  cpu  small\n       set\nMore."
+    exit_code("--help", doc=doc)
+    lines = capsys.readouterr().out.splitlines()
+    for line in ("Reaches 99 %.", "Command: python x.py", "The page.", "  cpu  small", "More."):
+        assert line in lines
+
+
 def test_help_is_quick() -> None:
     """Beside the import of jax, ``--help`` costs well under a second of computing."""
     program = """

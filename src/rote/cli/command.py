@@ -103,7 +103,7 @@ def parse(
                 command,
                 args=[_FLAGS_OF_THREE_VALUES.get(argument, argument) for argument in arguments],
                 default=command(launch=Launch(name), config=base),
-                description=f"{doc.strip()}\n\nPresets: {', '.join(presets)}.",
+                description=f"{_paragraphs(doc)}\n\nPresets: {', '.join(presets)}.",
                 config=(tyro.conf.OmitArgPrefixes,),
                 return_unknown_args=True,
             )
@@ -114,6 +114,29 @@ def parse(
     if unknown:
         raise _unknown_argument(unknown[0], type(base))
     return parsed.config, parsed.launch
+
+
+def _paragraphs(doc: str) -> str:
+    r"""The text with every paragraph on one line: the help breaks lines where some other lines end.
+
+    Indented lines, such as lists, stay as they are, and so does a command.
+
+    >>> print(_paragraphs("One\ntwo.\n  a list\nThree."))
+    One two.
+      a list
+    <BLANKLINE>
+    Three.
+    """
+    lines: list[str] = []
+    for line in doc.strip().splitlines():
+        before = lines[-1] if lines else ""
+        if not before or not line or line[0].isspace():
+            lines.append(line)
+        elif before.startswith((" ", "Command:")):
+            lines += ["", line]
+        else:
+            lines[-1] += f" {line}"
+    return "\n".join(lines)
 
 
 def _named_early(arguments: Sequence[str]) -> argparse.Namespace:
