@@ -44,7 +44,6 @@ from typing import Any
 
 from rote import cli, data, models, optim, tables, transforms, viz
 from rote.core import Dataset, InputError
-from rote.studies import zhang2017
 from rote.studies.arpit2017.capacity import INPUTS, LABELS, NONE
 from rote.studies.config import check_list, check_positive, check_seeds
 from rote.studies.foundations import averaged
@@ -126,7 +125,7 @@ PRESETS = {
 def run(config: Config, out: cli.Job) -> None:
     """Trains every width and every number of examples with all noise; leaves table and figures."""
     dataset = averaged(data.load(config.dataset, num_test=config.num_test), config.pool)
-    about = zhang2017.describe_data(data.subset(dataset, config.num_train, seed=0))
+    about = data.describe(data.subset(dataset, config.num_train, seed=0))
     places = places_of(config)
     settings = [
         {"width": width, "num_train": size, "noise": noise, "fraction": fraction, "seed": seed}

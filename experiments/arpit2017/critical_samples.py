@@ -48,7 +48,6 @@ import jax
 
 from rote import cli, data, measure, models, optim, tables, transforms, viz
 from rote.core import Dataset, InputError, Key, Model, Params, State
-from rote.studies import zhang2017
 from rote.studies.config import check_list, check_positive, check_seeds
 from rote.tables import Column
 from rote.train import Evaluated, Event, Result, Run, fit_runs, make_forward
@@ -176,7 +175,7 @@ def run(config: Config, out: cli.Job) -> None:
         for result in results
         for row in along(config, result, searching.found)
     ]
-    about = zhang2017.describe_data(dataset)
+    about = data.describe(dataset)
     caption = (
         f"{config.depth}x{config.width} units, {about['num_train']:,} images of {dataset.name}; "
         f"critical: another class within {config.radius:g} of 255 in every pixel, of "

@@ -47,7 +47,6 @@ import numpy as np
 
 from rote import cli, data, measure, models, optim, tables, transforms, viz
 from rote.core import Dataset, InputError, Model
-from rote.studies import zhang2017
 from rote.studies.config import check_positive, check_seeds
 from rote.tables import Column
 from rote.train import Run, fit_runs
@@ -116,7 +115,7 @@ def run(config: Config, out: cli.Job) -> None:
             f"{len(dataset.train.labels):,} that are trained on"
         )
     parts = measured(config, dataset, out)
-    about = zhang2017.describe_data(dataset)
+    about = data.describe(dataset)
     figure = viz.lines(
         curves(parts),
         x="examples_by_error_rate",

@@ -48,7 +48,6 @@ import optax
 
 from rote import cli, data, losses, measure, models, tables, viz
 from rote.core import Dataset, InputError, Params
-from rote.studies import zhang2017
 from rote.studies.arpit2017.loss_sensitivity import LABELS, UNIQUE
 from rote.studies.config import check_positive, check_seeds
 from rote.studies.foundations import averaged
@@ -165,7 +164,7 @@ def run(config: Config, out: cli.Job) -> None:
                 file=sys.stderr,
             )
     rows = [kept[part.name] for part in parts]
-    about = zhang2017.describe_data(dataset)
+    about = data.describe(dataset)
     every = config.num_steps // config.moments
     figure = viz.lines(
         [

@@ -61,7 +61,6 @@ from rote.layers import (
     identity,
     max_pool,
 )
-from rote.studies import zhang2017
 from rote.studies.config import check_list, check_positive, check_seeds
 from rote.studies.foundations import averaged, ending
 from rote.tables import Column
@@ -248,7 +247,7 @@ def run(config: Config, out: cli.Job) -> None:
         for setting in settings
         for seed in config.seeds
     ]
-    about = zhang2017.describe_data(dataset)
+    about = data.describe(dataset)
     figure = viz.trade_off(
         [{**row, "regularizer": line_of(row)} for row in table],
         x="random_accuracy",

@@ -49,7 +49,7 @@ import optax
 from rote import cli, data, models, optim, tables, transforms, viz
 from rote.core import Dataset, InputError, Model, Params, State
 from rote.layers import Init
-from rote.studies import choromanska2015, zhang2017
+from rote.studies import choromanska2015
 from rote.studies.config import check_list, check_positive
 from rote.studies.foundations import ending
 from rote.tables import Column
@@ -133,7 +133,7 @@ def run(config: Config, out: cli.Job) -> None:
         image_size=config.image_size,
     )
     nets = train(config, dataset, out)
-    about = zhang2017.describe_data(dataset)
+    about = data.describe(dataset)
     figure = viz.histograms(
         nets,
         x=("train_loss", "test_loss"),

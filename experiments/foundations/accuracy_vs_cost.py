@@ -221,7 +221,7 @@ def run(config: Config, out: cli.Job) -> None:
             [{**row, "num_params": f"{row['num_params']:,.0f}"} for row in milestones]
         ),
     ]
-    about = zhang2017.describe_data(dataset)
+    about = data.describe(dataset)
     out.finish(
         "\n\n".join(text), table=table, times=times, chart=chart, summary=summaries, data=about
     )

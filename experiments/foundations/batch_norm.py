@@ -63,7 +63,7 @@ from rote import (
     viz,
 )
 from rote.core import unknown_name
-from rote.studies import santurkar2018, zhang2017
+from rote.studies import santurkar2018
 from rote.studies.config import check_list, check_positive, check_seeds
 from rote.studies.foundations import ending
 from rote.tables import Column
@@ -195,7 +195,7 @@ def run(config: Config, out: cli.Job) -> None:
         },
     )
     text = "\n\n".join(map(tables.format_table, (table, means)))
-    about = zhang2017.describe_data(dataset)
+    about = data.describe(dataset)
     out.finish(text, table=table, landscape=means, grid=grid, surface=surface, data=about)
 
 

@@ -58,7 +58,6 @@ from rote import (
 )
 from rote.combinators import serial
 from rote.core import Dataset, InputError
-from rote.studies import zhang2017
 from rote.studies.config import check_list, check_positive, check_seeds
 from rote.studies.foundations import best_rate, ending, rate_in_words, runs_of
 from rote.studies.split import part_to_train_on
@@ -186,7 +185,7 @@ def run(config: Config, out: cli.Job) -> None:
         table=table,
         chosen=rate,
         filters=filters,
-        data=zhang2017.describe_data(dataset),
+        data=data.describe(dataset),
     )
 
 

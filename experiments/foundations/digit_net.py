@@ -53,7 +53,6 @@ from rote import (
 )
 from rote.combinators import serial
 from rote.core import Dataset, unknown_name
-from rote.studies import zhang2017
 from rote.studies.config import check_list, check_positive
 from rote.studies.foundations import best_rate, ending
 from rote.studies.split import part_to_train_on
@@ -226,7 +225,7 @@ def run(config: Config, out: cli.Job) -> None:
         table=table,
         summary=summary,
         compared=compared,
-        data=zhang2017.describe_data(dataset),
+        data=data.describe(dataset),
     )
 
 

@@ -171,7 +171,7 @@ def run(config: Config, out: cli.Job) -> None:
             "the history",
         ]
     )
-    about = zhang2017.describe_data(dataset)
+    about = data.describe(dataset)
     out.finish(text, table=table, summary=accuracies, differences=differences, data=about)
 
 

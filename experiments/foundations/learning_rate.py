@@ -182,7 +182,7 @@ def run(config: Config, out: cli.Job) -> None:
         ]
     )
     table = [{name: value for name, value in row.items() if name != "history"} for row in rows]
-    about = zhang2017.describe_data(dataset)
+    about = data.describe(dataset)
     out.finish(
         text,
         table=table,

@@ -166,7 +166,7 @@ def run(config: Config, out: cli.Job) -> None:
     if wrong:
         each = "; ".join(f"{row['model']}, {row['labels']}, {row['bug']}" for row in wrong)
         verdict = f"NOT AS EXPECTED: {each}"
-    about = zhang2017.describe_data(dataset)
+    about = data.describe(dataset)
     text = f"{tables.format_table(summary)}\n\n{verdict}"
     out.finish(text, table=table, summary=summary, data=about, wrong=len(wrong))
 

@@ -231,7 +231,7 @@ def run(config: Config, out: cli.Job) -> None:
         blow_up(),
     ]
     plain = [{name: value for name, value in row.items() if name != "history"} for row in rows]
-    about = zhang2017.describe_data(dataset)
+    about = data.describe(dataset)
     out.finish(
         "\n\n".join(parts),
         table=plain,

@@ -185,7 +185,7 @@ def run(config: Config, out: cli.Job) -> None:
         },
     )
     text = "\n\n".join(map(tables.format_table, (starts, trained)))
-    about = zhang2017.describe_data(dataset)
+    about = data.describe(dataset)
     out.finish(text, table=table, gradients=gradients, starts=starts, summary=trained, data=about)
 
 

@@ -67,7 +67,7 @@ from rote import (
     viz,
 )
 from rote.core import Params, State, count_params, unknown_name
-from rote.studies import catalog, zhang2017
+from rote.studies import catalog
 from rote.studies.config import check_list, check_positive
 from rote.studies.foundations import averaged, ending
 from rote.tables import Column
@@ -237,7 +237,7 @@ def run(config: Config, out: cli.Job) -> None:
     }
     text = [tables.format_table(summary) for summary in summaries.values()]
     text += [verdict(others), *filter(None, [note])]
-    about = zhang2017.describe_data(dataset)
+    about = data.describe(dataset)
     out.finish(
         "\n\n".join(text), table=table, minima=ends, learners=others, summary=summaries, data=about
     )

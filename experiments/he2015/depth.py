@@ -40,7 +40,7 @@ import optax
 
 from rote import cli, data, optim, tables, transforms, viz
 from rote.core import Dataset, InputError
-from rote.studies import he2015, zhang2017
+from rote.studies import he2015
 from rote.studies.config import check_list, check_positive, check_seeds
 from rote.studies.foundations import averaged, ending
 from rote.tables import Column
@@ -149,7 +149,7 @@ def run(config: Config, out: cli.Job) -> None:
             }
             for row in result.history
         ]
-    about = zhang2017.describe_data(dataset)
+    about = data.describe(dataset)
     where = f"{about['num_train']:,} images of {dataset.name}"
     figure = viz.lines(
         curves,

@@ -56,7 +56,7 @@ import numpy as np
 
 from rote import cli, data, measure, optim, tables, transforms, viz
 from rote.core import Dataset, InputError, Model, Params, unknown_name
-from rote.studies import santurkar2018, zhang2017
+from rote.studies import santurkar2018
 from rote.studies.config import check_list, check_positive, check_seeds
 from rote.studies.foundations import averaged
 from rote.tables import Column
@@ -161,7 +161,7 @@ def run(config: Config, out: cli.Job) -> None:
         {**row, "training": row["net"] + f", rate {row['learning_rate']:g}" * several}
         for row in course
     ]
-    about = zhang2017.describe_data(dataset)
+    about = data.describe(dataset)
     where = f"{config.architecture} net of depth {config.depth}, width {config.width}; " + (
         f"{about['num_train']:,} images of {dataset.name}"
     )

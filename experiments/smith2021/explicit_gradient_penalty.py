@@ -50,7 +50,7 @@ import optax
 
 from rote import cli, data, measure, optim, tables, transforms, viz
 from rote.core import Batch, Dataset, Model, Params, State
-from rote.studies import catalog, zhang2017
+from rote.studies import catalog
 from rote.studies.config import check_list, check_positive, check_seeds
 from rote.studies.foundations import averaged
 from rote.tables import Column
@@ -152,7 +152,7 @@ def run(config: Config, out: cli.Job) -> None:
         for results in trained
         for result in results
     ]
-    about = zhang2017.describe_data(dataset)
+    about = data.describe(dataset)
     rows = shown(table, small)
     where = f"{config.model}, {about['num_train']:,} images of {dataset.name}"
     figure = viz.lines(

@@ -52,7 +52,6 @@ import optax
 
 from rote import cli, data, measure, models, tables, viz
 from rote.core import Batch, Dataset, InputError, Model, Params, State
-from rote.studies import zhang2017
 from rote.studies.config import check_list, check_positive, check_seeds
 from rote.studies.smith2021 import (
     FIXED_TIME,
@@ -173,7 +172,7 @@ def run(config: Config, out: cli.Job) -> None:
         table=table,
         points=points,
         summary=summary,
-        data={**zhang2017.describe_data(dataset), "num_train": needed, "subset": True},
+        data={**data.describe(dataset), "num_train": needed, "subset": True},
     )
 
 

@@ -31,9 +31,11 @@ few steps, and the decay would end training before random labels are fitted. The
 of the paper's figure are not printed in it; "paper" takes steps of 0.1. What else the paper leaves
 open, and what is taken, stands in rote/studies/zhang2017/settings.py. "Fitted" means 100 % training
 accuracy in a full pass in evaluation mode at the end of an epoch. By what accuracy the paper's
-figure measures time is not known. "cpu" and "paper" take the epochs to 95 %, too, because at the
-decayed rate this MLP leaves some labels unfitted, even clean ones; training goes on past it. After
-100 epochs the rate is half a hundredth of the first: more are of no use.
+figure measures time is not known. "cpu" and "paper" train for 100 epochs, as table1.py does, whose
+test accuracies its errors are held against; the others stop when every label is fitted. "cpu" and
+"paper" take the epochs to 95 %, too, because at the decayed rate this MLP leaves some labels
+unfitted, even clean ones; training goes on past it. After 100 epochs the rate is half a hundredth
+of the first: more are of no use.
 """
 
 import dataclasses
@@ -53,6 +55,8 @@ class Config(TrainConfig):
     """Probabilities with which each training label is redrawn."""
     target_accuracy: float = 1.0
     """Training accuracy to which the time is measured, a fraction; 1 is every label fitted."""
+    stop_when_fitted: bool = True
+    """End a run when every label is fitted; without it every run takes max_epochs."""
 
     def __post_init__(self) -> None:
         """Checks the values."""
@@ -67,7 +71,11 @@ class Config(TrainConfig):
 PRESETS = {
     "smoke": Config(),
     "cpu": Config(
-        dataset="cifar10", learning_rate_decay=0.95, max_epochs=100, target_accuracy=0.95
+        dataset="cifar10",
+        learning_rate_decay=0.95,
+        max_epochs=100,
+        target_accuracy=0.95,
+        stop_when_fitted=False,
     ),
     "cpu_10000": Config(dataset="cifar10", num_train=10_000),
     "paper": Config(
@@ -78,6 +86,7 @@ PRESETS = {
         max_epochs=100,
         corruptions=tuple(level / 10 for level in range(11)),
         target_accuracy=0.95,
+        stop_when_fitted=False,
     ),
 }
 
@@ -88,7 +97,8 @@ def run(config: Config, out: cli.Job) -> None:
     cases = zhang2017.corruption_cases(dataset, config.corruptions, config)
     zhang2017.look(config, dataset, cases, out)
     progress = cli.Progress(out, columns={case.label: case.factors for case in cases})
-    results = zhang2017.train(config, dataset, cases, progress, out.execution)
+    stop = zhang2017.FITTED if config.stop_when_fitted else None
+    results = zhang2017.train(config, dataset, cases, progress, out.execution, stop=stop)
     target = config.target_accuracy
     table = zhang2017.outcomes(cases, results)
     for row, result in zip(table, results, strict=True):

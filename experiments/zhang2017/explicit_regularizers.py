@@ -57,6 +57,7 @@ class Config(TrainConfig):
     def __post_init__(self) -> None:
         """Checks the values."""
         super().__post_init__()
+        zhang2017.check_compared(self)
         check_list("regularizers", self.regularizers)
         for regularizer in self.regularizers:
             if regularizer not in REGULARIZERS:
@@ -66,10 +67,6 @@ class Config(TrainConfig):
                 check_positive(name, getattr(self, name))
         if not 0 < self.dropout < 1:
             raise InputError(f"dropout: {self.dropout}; expected a probability between 0 and 1")
-        if self.augment != "none":
-            raise InputError(
-                f"augment: {self.augment}; leave it out and choose among --regularizers"
-            )
 
 
 PRESETS = {

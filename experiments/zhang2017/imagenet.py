@@ -46,7 +46,7 @@ import jax
 import numpy as np
 
 from rote import cli, data, viz
-from rote.core import Dataset, InputError, Params, State
+from rote.core import Dataset, Params, State
 from rote.studies import catalog, zhang2017
 from rote.studies.config import TrainConfig
 from rote.tables import Column
@@ -61,7 +61,6 @@ ROWS = (
     ("random", False, False),
 )
 """Labels, whether augmented, whether with weight decay."""
-CONDITIONS = {"true": "true", "random": "random_labels"}
 TOP_K_BATCH = 256
 TOP_5_SAMPLE = 50_000
 
@@ -78,11 +77,7 @@ class Config(TrainConfig):
     def __post_init__(self) -> None:
         """Checks the values."""
         super().__post_init__()
-        if self.augment != "none":
-            raise InputError(
-                f"augment: {self.augment}; leave it out, the table has rows with augmentation and "
-                "rows without"
-            )
+        zhang2017.check_compared(self)
 
 
 PRESETS = {
@@ -180,7 +175,7 @@ def rows_of(model: str, dataset: Dataset, config: Config) -> list[zhang2017.Case
             model,
             _name(labels, augmented, decays),
             {"labels": labels, "augmentation": augmented, "weight_decay": decays},
-            functools.partial(data.corrupt, dataset, CONDITIONS[labels]),
+            functools.partial(data.corrupt, dataset, zhang2017.LABELS[labels]),
             augment="crop_flip" if augmented else "none",
             weight_decay=decay if decays else 0.0,
         )

@@ -149,7 +149,7 @@ class Gram(NamedTuple):
 def run(config: Config, out: cli.Job) -> None:
     """Solves every line of the table; leaves it and two figures."""
     dataset = data.load(config.dataset, num_train=config.num_train)
-    check_interpolation(config, len(dataset.train.labels))
+    check_features(config, dataset)
     table = solved(config, dataset, out)
     summary = tables.summarize(
         table,
@@ -161,13 +161,10 @@ def run(config: Config, out: cli.Job) -> None:
             "seconds": Column("seconds", digits=0),
         },
     )
-    about = zhang2017.describe_data(dataset)
+    about = data.describe(dataset)
     title = f"{about['num_train']:,} images of {dataset.name}"
     out.save_figure("norm_and_error", viz.norm_and_error(table, title=title))
     text = tables.format_table(summary)
-    claim = norm_against_error(table)
-    if claim:
-        text += f"\n\n{claim}"
     if config.sgd_examples:
         paths = descent(config, dataset)
         which = f"{config.sgd_examples} images of {dataset.name}"
@@ -179,12 +176,19 @@ def run(config: Config, out: cli.Job) -> None:
     out.finish(text, table=table, summary=summary, data=about)
 
 
-def check_interpolation(config: Config, num_train: int) -> None:
-    """Checks, before anything is computed, that every line without l2 has a solution.
+def check_features(config: Config, dataset: Dataset) -> None:
+    """Checks, before anything is computed, that every line has its features and a solution.
 
     Raises:
-      InputError: if random features are fewer than the examples.
+      InputError: if Gabor wavelets are asked for of color images, or random features are fewer than
+        the examples without l2.
     """
+    if "gabor" in config.features and dataset.image_shape[-1] != 1:
+        raise InputError(
+            f"features: gabor, of images with {dataset.image_shape[-1]} channels; it is for gray "
+            "ones: leave it out"
+        )
+    num_train = len(dataset.train.labels)
     num_features = linear.FEATURES_PER_FILTER * config.num_filters
     if "random_conv" in config.features and 0 in config.l2 and num_features < num_train:
         raise InputError(
@@ -270,7 +274,7 @@ def solve_lines(
                 "line": line.name,
                 "dataset": dataset.name,
                 "features": kind,
-                "labels": "true" if line.condition == "true" else "random",
+                "labels": line.condition.removesuffix("_labels"),
                 "l2": l2,
                 "seed": line.seed,
                 "dtype": config.dtype,
@@ -322,21 +326,6 @@ def random_gram(config: Config, train: np.ndarray, test: np.ndarray, seed: int) 
         linear.add_products(across, x, z)
         num_features += x.shape[1]
     return Gram(matrix, functools.partial(np.matmul, across.T), num_features)
-
-
-def norm_against_error(table: list[zhang2017.Row]) -> str:
-    """Whether wavelets have the larger norm and the smaller test error, where both were run."""
-    best = {row["features"]: row for row in table if row["labels"] == "true" and row["l2"] == 0}
-    if not {"pixels", "gabor"} <= best.keys():
-        return ""
-    pixels, gabor = best["pixels"], best["gabor"]
-    holds = gabor["norm"] > pixels["norm"] and gabor["test_error"] < pixels["test_error"]
-    return (
-        "Larger norm and smaller test error with wavelets than with pixels: "
-        f"{'holds' if holds else 'does not hold'} (norm {pixels['norm']:.1f} and "
-        f"{gabor['norm']:.1f}, test error {100 * pixels['test_error']:.2f} % and "
-        f"{100 * gabor['test_error']:.2f} %)"
-    )
 
 
 def descent(config: Config, dataset: Dataset) -> dict[str, np.ndarray]:

@@ -37,7 +37,7 @@ import dataclasses
 import functools
 
 from rote import cli, data, viz
-from rote.core import Dataset, InputError
+from rote.core import Dataset
 from rote.studies import zhang2017
 from rote.studies.config import TrainConfig
 from rote.tables import Column
@@ -53,15 +53,7 @@ class Config(TrainConfig):
     def __post_init__(self) -> None:
         """Checks the values."""
         super().__post_init__()
-        if self.augment != "none":
-            raise InputError(
-                f"augment: {self.augment}; leave it out, the table has rows with random crop and "
-                "rows without"
-            )
-        if self.weight_decay == 0:
-            raise InputError(
-                "weight_decay: 0; expected the coefficient of the rows with weight decay"
-            )
+        zhang2017.check_compared(self)
 
 
 PRESETS = {
@@ -87,9 +79,6 @@ PRESETS = {
         max_epochs=100,
     ),
 }
-
-
-CONDITIONS = {"true": "true", "random": "random_labels"}
 
 
 def run(config: Config, out: cli.Job) -> None:
@@ -139,7 +128,7 @@ def rows_of(model: str, dataset: Dataset, config: TrainConfig) -> list[zhang2017
             model,
             " ".join([f"{labels}_labels", *["crop"] * crop, *["weight_decay"] * decays]),
             {"labels": labels, "random_crop": crop, "weight_decay": decays},
-            functools.partial(data.corrupt, dataset, CONDITIONS[labels]),
+            functools.partial(data.corrupt, dataset, zhang2017.LABELS[labels]),
             augment="crop" if crop else "none",
             weight_decay=decay if decays else 0.0,
         )

@@ -65,6 +65,13 @@ class Config(TrainConfig):
             raise InputError(
                 "the table compares causes on one network at one learning rate; give one of each"
             )
+        plain = TrainConfig()
+        for name in ("augment", "compute_dtype", "micro_batches", "patience"):
+            if getattr(self, name) != getattr(plain, name):
+                raise InputError(
+                    f"{name}: {getattr(self, name)}; leave it out, not every line of the table "
+                    "would train with it"
+                )
         check_list("causes", self.causes)
         check_positive("redrawn_at", self.redrawn_at)
         for cause in self.causes:

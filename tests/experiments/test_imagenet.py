@@ -67,6 +67,7 @@ def test_paper_preset(experiment):
     ("flags", "message"),
     [
         (("--augment", "crop"), "augment: crop; leave it out"),
+        (("--weight-decay", "0"), "weight_decay: 0; expected the coefficient"),
         (("--image-size", "64"), "image_size: 64 for 'digits'; expected"),
     ],
 )

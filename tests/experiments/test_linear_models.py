@@ -1,9 +1,12 @@
 """The linear models as a user runs them: what they claim, and that nothing is solved twice."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from rote import linear
+from rote import data, linear
+from rote.core import InputError
 from rote.record import RunDir
 
 SMALL = (
@@ -142,3 +145,16 @@ def test_the_gram_matrix_of_random_features_is_that_of_all_at_once(experiment, m
 def test_bad_input_is_one_line(command, flags, message, tmp_path, capsys):
     assert command("linear_models", "--preset", "smoke", *flags, "--out", str(tmp_path)) == 2
     assert message in capsys.readouterr().err
+
+
+def test_wavelets_of_color_images_are_refused_before_anything_is_solved(experiment):
+    gray = data.load("digits", num_train=20)
+    train, test = (
+        split._replace(images=np.repeat(split.images, 3, axis=-1))
+        for split in (gray.train, gray.test)
+    )
+    color = dataclasses.replace(gray, train=train, test=test)
+    module = experiment("linear_models")
+    with pytest.raises(InputError, match="features: gabor, of images with 3 channels"):
+        module.check_features(module.Config(features=("pixels", "gabor")), color)
+    module.check_features(module.Config(features=("pixels",)), color)

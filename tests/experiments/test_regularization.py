@@ -161,6 +161,8 @@ def test_slow_decay_is_for_crops_alone(experiment):
     [
         ("table1", ("--augment", "crop"), "augment: crop; leave it out"),
         ("table1", ("--weight-decay", "0"), "weight_decay: 0; expected the coefficient"),
+        ("explicit_regularizers", ("--augment", "crop"), "augment: crop; leave it out"),
+        ("explicit_regularizers", ("--weight-decay", "0"), "weight_decay: 0; expected the"),
         ("early_stopping", ("--num-train", "10", "--held-out", "0.01"), "of 10 examples are 0"),
         ("early_stopping", ("--held-out", "1"), "held_out: 1.0; expected a fraction"),
         ("explicit_regularizers", ("--regularizers", "l3"), "unknown regularizer 'l3'"),

@@ -24,8 +24,11 @@ def sweep(command, tmp_path_factory):
 @pytest.mark.slow
 def test_every_corruption_of_digits_is_memorised(sweep):
     """What the README says of digits: fitted, slower, and no longer generalising."""
-    groups = zhang2017.grouped(sweep.summary["table"], "corruption")
-    assert list(groups) == [0.0, 0.25, 0.5, 0.75, 1.0]
+    table = sweep.summary["table"]
+    groups = {
+        level: [row for row in table if row["corruption"] == level]
+        for level in (0.0, 0.25, 0.5, 0.75, 1.0)
+    }
     for rows in groups.values():
         assert [row["train_accuracy"] for row in rows] == [1.0] * 3
     assert all(row["test_accuracy"] >= 0.95 for row in groups[0.0])
@@ -122,6 +125,20 @@ def test_raising_max_epochs_continues_a_run_as_if_it_had_never_ended(command, tm
     for label in ("corruption=0 seed=0", "corruption=1 seed=1"):
         kernels = [out.load_params(label)[0]["head"]["kernel"] for out in (first, whole)]
         np.testing.assert_array_equal(*kernels)
+
+
+@pytest.mark.slow
+def test_a_run_that_does_not_stop_goes_on_after_its_labels_are_fitted(command, tmp_path):
+    small = ("--seeds", "0", "--corruptions", "0", "--num-train", "200", "--max-epochs", "60")
+    tables = {}
+    for flag in ("--stop-when-fitted", "--no-stop-when-fitted"):
+        out = tmp_path / flag
+        assert command("corruption_sweep", flag, "--out", str(out), *small) == 0
+        tables[flag] = RunDir.open(out)
+    stopped, whole = tables.values()
+    epochs = stopped.summary["table"][0]["epochs_to_fit"]
+    assert whole.summary["table"][0]["epochs_to_fit"] == epochs == stopped.rows()[-1]["epoch"] < 60
+    assert whole.rows()[-1]["epoch"] == 60
 
 
 @pytest.mark.slow

@@ -56,6 +56,21 @@ def test_learning_curves_of_a_network_tell_whether_it_fits_random_labels(made, j
     assert judged(table, text, experiment="learning_curves") == ("99.50 % (3)", "holds")
 
 
+def test_a_condition_is_fitted_if_every_network_of_the_run_fits_it(made, judged):
+    def curves(**train):
+        return [
+            row | {"condition": "gaussian", "epochs_to_fit": 9}
+            for model, accuracy in train.items()
+            for row in made.rows(0.1, 0.1, 0.1, train=accuracy, model=model)
+        ]
+
+    text = "the labels are fitted under gaussian"
+    said = functools.partial(judged, text=text, experiment="learning_curves")
+    assert said(curves(a=1.0, b=0.995)) == ("a: 100.00 % (3); b: 99.50 % (3)", "holds")
+    assert said(curves(a=1.0, b=0.97)) == ("a: 100.00 % (3); b: 97.00 % (3)", "does not hold")
+    assert said(curves(a=1.0, b=1.0)[:-1])[1] == "too few"
+
+
 def test_at_chance_if_the_interval_of_the_mean_is_about_a_tenth(judged, random_rows):
     text = "MLP 1x512 is at chance"
     # s = 0.001, n = 3: 4.3027 * 0.001 / sqrt(3) = 0.002484
@@ -230,7 +245,7 @@ def curves(*epochs):
 )
 def test_the_order_of_the_conditions(made, epochs, measured, verdict):
     given = made.result(curves(*epochs), experiment="learning_curves")
-    assert findings.order(given) == (measured, verdict)
+    assert findings.order(given) == (f"cnn: {measured}", verdict)
 
 
 @pytest.mark.parametrize(
@@ -359,7 +374,7 @@ def test_l2_on_mnist_and_the_best_epoch_on_imagenet(made):
             experiment="linear_models",
         )
 
-    measured = "pixels: 1.20 and 1.15 %; gabor: 0.60 and 0.70 %"
+    measured = "pixels: 1.20 and 1.15 % (l2 0.001); gabor: 0.60 and 0.70 % (l2 0.001)"
     assert findings.l2_on_mnist(linear(0.012, 0.0115, 0.006, 0.007)) == (measured, "holds")
     assert findings.l2_on_mnist(linear(0.012, 0.0105, 0.006, 0.006)).verdict == "does not hold"
     table = [

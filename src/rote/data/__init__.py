@@ -11,12 +11,13 @@ from rote.data.corruption import (
     shuffled_pixels,
     wrong_labels,
 )
-from rote.data.datasets import load, subset
+from rote.data.datasets import describe, load, subset
 from rote.data.image_file import load_image
 
 __all__ = [
     "CONDITIONS",
     "corrupt",
+    "describe",
     "gaussian",
     "load",
     "load_image",

@@ -111,6 +111,22 @@ def subset(
     return dataset
 
 
+def describe(dataset: Dataset) -> dict[str, Any]:
+    """A data set in a few words, for a run's ``summary.json``: what a paper's was, above all.
+
+    Returns:
+      JSON-serializable: ``name``, ``num_train``, ``num_test``, ``subset`` (whether training
+      examples were left out) and ``stored_as`` (the format that the images were kept in).
+    """
+    return {
+        "name": dataset.name,
+        "num_train": len(dataset.train.labels),
+        "num_test": len(dataset.test.labels),
+        "subset": any(step.get("operation") == "subset" for step in dataset.provenance),
+        "stored_as": dataset.provenance[0].get("image_format") if dataset.provenance else None,
+    }
+
+
 def _balanced(
     labels: np.ndarray, num_classes: int, count: int, random: np.random.Generator
 ) -> np.ndarray:

@@ -17,9 +17,11 @@ class Finding(NamedTuple):
     verdict: str
 
 
-FITTED = 0.99
-"""Train accuracy from which labels count as fitted."""
+FITS = 0.99
+"""Train accuracy from which a claim counts labels as fitted; epochs to fit are those to all."""
 NUM_CLASSES = 10
+UNWELCOME = ("does not hold", "too few", "no verdict", "inconclusive")
+"""Verdicts that one network is enough for, the first before the others."""
 
 
 def paired_differences(
@@ -37,8 +39,8 @@ def paired_differences(
 FITTED_TEST = "every seed's train accuracy is at least 99 %"
 UNFITTED_TEST = "every seed's train accuracy is below 99 %"
 CHANCE_TEST = (
-    "where the labels are fitted, the 95 % t interval of the mean test accuracy over seeds lies "
-    "within a point of 1/10; it does not hold where the interval excludes 1/10"
+    "where every seed fits at least 99 % of the labels, the 95 % t interval of the mean test "
+    "accuracy lies within a point of 1/10; it does not hold where the interval excludes 1/10"
 )
 EFFECT_TEST = (
     "paired by seed; raises or lowers where the 95 % t interval of the mean difference excludes 0, "
@@ -56,6 +58,23 @@ def over(
         return finding(rows) if rows else None
 
     return judged
+
+
+def of_each_model(
+    finding: Callable[[Sequence[Row]], Finding],
+) -> Callable[[Sequence[Row]], Finding]:
+    """The finding on the rows of each model, named; it holds where it holds of every one."""
+
+    def found(rows: Sequence[Row]) -> Finding:
+        models: dict[str, list[Row]] = {}
+        for row in rows:
+            models.setdefault(row["model"], []).append(row)
+        each = {model: finding(part) for model, part in models.items()}
+        verdicts = {of.verdict for of in each.values()}
+        measured = "; ".join(f"{model}: {of.measured}" for model, of in each.items())
+        return Finding(measured, next((v for v in UNWELCOME if v in verdicts), "holds"))
+
+    return found
 
 
 def enough(n: int, verdict: str) -> str:
@@ -81,14 +100,14 @@ def near(low: float, high: float, *, one: bool = False) -> str:
 def fitted(rows: Sequence[Row]) -> Finding:
     """``FITTED_TEST``."""
     accuracies = [_train_accuracy(row) for row in rows]
-    verdict = "holds" if min(accuracies) >= FITTED else "does not hold"
+    verdict = "holds" if min(accuracies) >= FITS else "does not hold"
     return Finding(f"{_range(accuracies)} ({len(rows)})", enough(len(rows), verdict))
 
 
 def not_fitted(rows: Sequence[Row]) -> Finding:
     """``UNFITTED_TEST``."""
     accuracies = [_train_accuracy(row) for row in rows]
-    verdict = "holds" if max(accuracies) < FITTED else "does not hold"
+    verdict = "holds" if max(accuracies) < FITS else "does not hold"
     return Finding(f"{_range(accuracies)} ({len(rows)})", enough(len(rows), verdict))
 
 
@@ -107,7 +126,7 @@ def _range(values: Sequence[float]) -> str:
 def at_chance(rows: Sequence[Row]) -> Finding:
     """``CHANCE_TEST``."""
     values = [row["test_accuracy"] for row in rows if is_number(row.get("test_accuracy"))]
-    fitted_seeds = sum(_train_accuracy(row) >= FITTED for row in rows)
+    fitted_seeds = sum(_train_accuracy(row) >= FITS for row in rows)
     if fitted_seeds < len(rows):  # a net that has learned nothing is at chance, too
         return Finding(f"fitted: {fitted_seeds} of {len(rows)} seeds", "no verdict")
     if len(values) < 2:

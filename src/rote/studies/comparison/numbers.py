@@ -13,9 +13,9 @@ from rote.studies.comparison.rule import Verdict, is_number, judge, prediction_i
 Recipe = Callable[[Any, str], Mapping[str, Any]]
 """From a preset and a model to the settings that this model has in it."""
 
-# How the work was divided, not what was trained; and the data set and its size, which are compared
-# by what the run says of its data. What else has no part in a number, the number says.
-NOT_SETTINGS = {"seeds", "dataset", "num_train", "micro_batches"}
+# Compared by themselves: the number of seeds, and the data by what the run says of them. What else
+# has no part in a number, the number says.
+NOT_SETTINGS = {"seeds", "dataset", "num_train"}
 
 
 class Compared(NamedTuple):
@@ -79,7 +79,7 @@ def _compare(
     published: Published, result: Result, rows: Sequence[Row], preset: Any, recipe: Recipe | None
 ) -> Compared:
     values = [row[published.column] for row in rows if is_number(row.get(published.column))]
-    reasons = why_not_comparable(published, result, rows, preset, recipe)
+    reasons = why_not_comparable(published, result, preset, recipe)
     if len(values) < len(rows):
         reasons.append(f"{len(rows) - len(values)} of {len(rows)} runs without a value")
     if not values:
@@ -109,7 +109,6 @@ def _compare(
 def why_not_comparable(
     published: Published,
     result: Result,
-    rows: Sequence[Row],
     preset: Any,
     recipe: Recipe | None = None,
 ) -> list[str]:
@@ -118,16 +117,14 @@ def why_not_comparable(
     Args:
       published: the number to compare with.
       result: ours, on the same data set.
-      rows: its rows that belong to the number.
       preset: the experiment's configuration with the paper's settings.
       recipe: see ``compare``.
     """
     data = next(entry for entry in result.data if entry["name"] == published.dataset)
     full = FULL_SIZE[published.dataset]
-    num_train = min([data["num_train"], *(row["num_train"] for row in rows if "num_train" in row)])
     reasons = list(published.otherwise)
-    if data["subset"] or num_train < full:
-        reasons.append(f"{num_train:,} of {full:,} images")
+    if data["subset"] or data["num_train"] < full:
+        reasons.append(f"{data['num_train']:,} of {full:,} images")
     if data["stored_as"] == "JPEG":
         reasons.append("JPEG copy")
     different = [
@@ -146,8 +143,9 @@ def differing_settings(
     """The fields in which a result was trained otherwise than the preset says.
 
     Lists say what is run, not how, and are left out; so are the seeds and the data, which are
-    compared by themselves. A field that the result's version did not have yet counts as its
-    default. What a recipe gave is compared as it was used.
+    compared by themselves. A field of the configuration that the result's version did not have yet
+    counts as its default. What a recipe gave is compared as it was used, by what the result says
+    under ``settings``: all of it has to stand there.
     """
     fields = {field.name: field for field in dataclasses.fields(preset)}
     wanted = to_json(preset)

@@ -34,10 +34,12 @@ as far as is known. The difference is ours less the paper's, in points, with the
 interval of a single run, t s √(1 + 1/n). By a rule that was fixed beforehand, it *agrees* when that
 interval lies within the margin (1 point of test accuracy or error, 0.3 of train accuracy),
 *differs* when it lies wholly outside, and is *inconclusive* otherwise; fewer than three seeds are
-*too few*; what was trained on other data, or with other settings than the preset `paper`, is *not
-comparable*; a number of the paper that is only recalled, or a quantity without a margin, gets *no
-verdict*. The last of these that applies is what stands there. How sure the paper's number is stands
-behind it."""
+*too few*; what was trained on other data, with other settings than the preset `paper`, or with runs
+that diverged and left no value, is *not comparable*; a number of the paper that is only recalled,
+or a quantity without a margin, gets *no verdict*. The last of these that applies is what stands
+there. How sure the paper's number is stands behind it."""
+WITHOUT = """\
+A setting that has no part in a number does not count for it: {settings}."""
 ALWAYS_THE_SAME = """\
 The solution of a linear system in which nothing is drawn is the same in every run: one is enough,
 and its interval has no width."""
@@ -85,8 +87,16 @@ def rule(compared: Sequence[Compared]) -> str:
     """How the numbers are to be read: of the rule, what applies to them."""
     if all(item.published.margin is None for item in compared):
         return NO_MARGINS
-    drawn = all(item.published.drawn for item in compared)
-    return RULE if drawn else f"{RULE}\n{ALWAYS_THE_SAME}"
+    parts = [RULE]
+    without: dict[str, dict[str, None]] = {}  # by place in the paper, in order
+    for item in compared:
+        without.setdefault(item.published.where, {}).update(dict.fromkeys(item.published.without))
+    settings = [f"{', '.join(names)} ({where})" for where, names in without.items() if names]
+    if settings:
+        parts.append(WITHOUT.format(settings="; ".join(settings)))
+    if not all(item.published.drawn for item in compared):
+        parts.append(ALWAYS_THE_SAME)
+    return "\n".join(parts)
 
 
 def insert(readme: str, text: str) -> str:

@@ -27,7 +27,7 @@ class Result(NamedTuple):
       command: what was typed, with neither the path of Python nor of the run directory.
       config: the configuration.
       settings: by model, what was taken from its recipe.
-      data: what was trained on, a mapping per data set; see ``zhang2017.describe_data``.
+      data: what was trained on, a mapping per data set; see ``rote.data.describe``.
       env: where; see ``ENVIRONMENT``, and under ``"began"`` ``BEGAN``.
       finished: when, ISO 8601.
       table: a row per setting and seed.
@@ -170,8 +170,8 @@ def reached(row: Row, measured: Collection[str]) -> dict[str, Any]:
     return {key: None if diverged and key in measured else value for key, value in row.items()}
 
 
-VARIANTS = ("l2", "num_train")
-"""Columns by which the rows of one setting can still differ, beside the seed."""
+VARIANT = "l2"
+"""The column by which the rows of one setting can still differ, beside the seed."""
 
 
 def variants(rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -180,10 +180,11 @@ def variants(rows: Sequence[Row]) -> dict[str, list[Row]]:
     >>> list(variants([{"l2": 0.1, "seed": 0}, {"l2": 0.1, "seed": 1}, {"l2": 1.0, "seed": 0}]))
     ['l2 0.1', 'l2 1']
     """
-    names = [name for name in VARIANTS if len({row.get(name) for row in rows}) > 1]
+    if len({row.get(VARIANT) for row in rows}) < 2:
+        return {"": list(rows)} if rows else {}
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        groups.setdefault(", ".join(f"{name} {row[name]:g}" for name in names), []).append(row)
+        groups.setdefault(f"{VARIANT} {row[VARIANT]:g}", []).append(row)
     return groups
 
 

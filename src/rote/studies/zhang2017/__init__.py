@@ -3,11 +3,13 @@
 What its experiments share: the settings (``settings``), the trainings of a figure or table
 (``cases``), looking at them first (``look``), training them (``training``, and ``redraw`` with
 labels that do not stay the same), what they reach (``outcomes``), and what a run leaves behind
-(``report``). What its results are held against: the numbers (``published``) and claims (``claims``,
-tested by ``findings``) of the paper, put together in ``paper``.
+(``report``). Nothing is trained in ``expressivity``, Theorem 1's network. What its results are held
+against: the numbers (``published``) and claims (``claims``, tested by ``findings``) of the paper,
+put together in ``paper``.
 """
 
 from rote.studies.zhang2017.cases import (
+    LABELS,
     Case,
     condition_cases,
     corruption_cases,
@@ -25,10 +27,10 @@ from rote.studies.zhang2017.outcomes import (
     ratio_to_clean,
 )
 from rote.studies.zhang2017.redraw import train_redrawn
-from rote.studies.zhang2017.report import describe_data, finish, grouped, present, title
+from rote.studies.zhang2017.report import finish, present, title
 from rote.studies.zhang2017.settings import (
-    RECIPES,
     Recipe,
+    check_compared,
     preprocessing,
     resolve,
     settled,
@@ -38,19 +40,18 @@ from rote.studies.zhang2017.training import FITTED, train
 
 __all__ = [
     "FITTED",
+    "LABELS",
     "MEMORIZATION",
-    "RECIPES",
     "Case",
     "Recipe",
     "Row",
     "by_net",
+    "check_compared",
     "condition_cases",
     "corruption_cases",
     "curves",
-    "describe_data",
     "expand",
     "finish",
-    "grouped",
     "learning_order",
     "load",
     "look",

@@ -11,6 +11,9 @@ from rote.core import Dataset, InputError, unknown_name
 from rote.studies.config import Augment, TrainConfig
 from rote.studies.zhang2017.settings import Recipe, settled
 
+LABELS = {"true": "true", "random": "random_labels"}
+"""Labels as Tables 1 and 2 have them, and the condition of ``data.corrupt`` that each is."""
+
 
 class Case(NamedTuple):
     """One training of a study.

@@ -33,7 +33,7 @@ def claims() -> list[Claim]:
                 f"the labels are fitted under {condition}",
                 findings.FITTED_TEST,
                 ("learning_curves",),
-                findings.over({"condition": condition}, findings.fitted),
+                findings.over({"condition": condition}, findings.of_each_model(findings.fitted)),
             )
             for condition in ("random_labels", "shuffled_pixels", "random_pixels", "gaussian")
         ),
@@ -49,8 +49,7 @@ def claims() -> list[Claim]:
             Claim(
                 "Fig. 1b",
                 "second-hand",
-                f"{MODEL_NAMES[model]} takes longer to fit random labels "
-                "(the paper: by a small factor)",
+                f"{MODEL_NAMES[model]} takes longer to fit random labels",
                 own.SLOWER_TEST,
                 ("corruption_sweep", "learning_curves"),
                 own.slower(model),
@@ -101,8 +100,7 @@ def claims() -> list[Claim]:
             "Fig. 2b",
             "verified",
             "early stopping does not help on CIFAR-10",
-            "for every network the 95 % t interval of the mean gain in test accuracy, by stopping "
-            "on a validation split, ends below a point; it does not hold where one is above 0",
+            own.EARLY_STOPPING_TEST,
             ("early_stopping",),
             own.early_stopping,
         ),
@@ -142,7 +140,7 @@ def claims() -> list[Claim]:
             "Section 5",
             "verified",
             "MNIST: the solution with the smaller error has the larger norm",
-            "Gabor wavelets have a smaller test error and a larger norm than pixels",
+            own.NORMS_TEST,
             ("linear_models",),
             own.norms,
         ),

@@ -77,6 +77,7 @@ def _table_1() -> list[Published]:
                     "table1",
                     setting(row),
                     margin=margin,
+                    without=() if row.weight_decay else ("weight_decay",),
                 )
             )
     return values
@@ -126,7 +127,11 @@ def _table_4() -> list[Published]:
             "explicit_regularizers",
             {"model": model, "regularizer": regularizer},
             margin=TRAIN_MARGIN,
-            without=("dropout", *(() if slow else ("slow_epochs", "slow_decay"))),
+            without=(
+                "dropout",
+                *(() if slow else ("slow_epochs", "slow_decay")),
+                *(() if regularizer == "weight_decay" else ("weight_decay",)),
+            ),
         )
         for model, regularizer, value, slow in rows
     ]

@@ -3,29 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rote import tables
+from rote import data, tables
 from rote.core import Dataset
 from rote.record import RunDir
 from rote.studies.config import TrainConfig
 from rote.studies.zhang2017.outcomes import Row
 from rote.studies.zhang2017.settings import settled
 from rote.tables import Column
-
-
-def describe_data(dataset: Dataset) -> dict[str, Any]:
-    """What was trained on, for ``summary.json``: whether it is what the paper had, above all.
-
-    Returns:
-      JSON-serializable: ``name``, ``num_train``, ``num_test``, ``subset`` (whether training
-      examples were left out) and ``stored_as`` (the format that the images were kept in).
-    """
-    return {
-        "name": dataset.name,
-        "num_train": len(dataset.train.labels),
-        "num_test": len(dataset.test.labels),
-        "subset": any(step.get("operation") == "subset" for step in dataset.provenance),
-        "stored_as": dataset.provenance[0].get("image_format") if dataset.provenance else None,
-    }
 
 
 def title(config: TrainConfig, dataset: Dataset, net: str = "") -> str:
@@ -36,7 +20,7 @@ def title(config: TrainConfig, dataset: Dataset, net: str = "") -> str:
       dataset: what it was trained on.
       net: the ``net`` of the rows that are shown (see ``outcomes``), where they are of one.
     """
-    about = describe_data(dataset)
+    about = data.describe(dataset)
     copy = " (stored as JPEG)" if about["stored_as"] == "JPEG" else ""
     images = f"{about['num_train']:,} images of {dataset.name}{copy}"
     if len(config.model) == 1 and config.model[0] not in net:
@@ -65,14 +49,6 @@ def present(
     return tables.summarize(rows, factors, columns)
 
 
-def grouped(rows: Sequence[Row], factor: str) -> dict[Any, list[Row]]:
-    """The rows by their value of a factor, in order of appearance."""
-    groups: dict[Any, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row[factor], []).append(row)
-    return groups
-
-
 def finish(
     out: RunDir,
     config: TrainConfig,
@@ -97,5 +73,5 @@ def finish(
         summary=summary,
         memorization=memorization,
         settings={model: settled(config, model)._asdict() for model in config.model},
-        data=describe_data(dataset),
+        data=data.describe(dataset),
     )

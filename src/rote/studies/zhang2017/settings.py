@@ -93,6 +93,20 @@ def settled(config: TrainConfig, model: str) -> Recipe:
     return recipe._replace(**{name: value for name, value in given.items() if value is not None})
 
 
+def check_compared(config: TrainConfig) -> None:
+    """Checks a configuration whose table has rows with and without augmentation or weight decay.
+
+    Raises:
+      InputError: if all rows would be augmented, or those with weight decay be without it.
+    """
+    if config.augment != "none":
+        raise InputError(
+            f"augment: {config.augment}; leave it out, the table has augmented rows and others"
+        )
+    if config.weight_decay == 0:
+        raise InputError("weight_decay: 0; expected the coefficient of the rows with weight decay")
+
+
 def weight_decay_of(config: TrainConfig, model: str) -> float:
     """The coefficient of the trainings with weight decay, where with and without are compared."""
     if config.weight_decay is not None:
