@@ -19,6 +19,7 @@ the mean epoch since which changed and unchanged examples are right; how often t
 the norm of the parameters and of their way.
 
 Command: python experiments/zhang2017/corruption_sweep.py --preset smoke
+
 The README beside this file has what each preset measured, and what it cost.
   smoke      digits (in the package), MLP 1x512, five levels, three seeds; ten seconds on two cores
   cpu        the same on CIFAR-10, all 50,000 images, at the paper's settings; 33 minutes
@@ -28,14 +29,16 @@ The README beside this file has what each preset measured, and what it cost.
 
 Deviations: smoke and cpu_10000 keep the learning rate constant, because an epoch of a small set has
 few steps, and the decay would end training before random labels are fitted. The corruption levels
-of the paper's figure are not printed in it; "paper" takes steps of 0.1. What else the paper leaves
-open, and what is taken, stands in rote/studies/zhang2017/settings.py. "Fitted" means 100 % training
-accuracy in a full pass in evaluation mode at the end of an epoch. By what accuracy the paper's
-figure measures time is not known. "cpu" and "paper" train for 100 epochs, as table1.py does, whose
-test accuracies its errors are held against; the others stop when every label is fitted. "cpu" and
-"paper" take the epochs to 95 %, too, because at the decayed rate this MLP leaves some labels
-unfitted, even clean ones; training goes on past it. After 100 epochs the rate is half a hundredth
-of the first: more are of no use.
+of the paper's figure are not printed in it; "paper" takes steps of 0.1. What else it leaves open,
+and what is taken: batches of 128, as reproductions have; weights from He's normal distribution in
+MLPs, from Glorot's uniform one in small Alexnet and small Inception, which without batch norm start
+badly from He's at the paper's rates (more in rote/studies/zhang2017/settings.py). "Fitted" means
+100 % training accuracy in a full pass in evaluation mode at the end of an epoch. By what accuracy
+the paper's figure measures time is not known. "cpu" and "paper" train for 100 epochs, as table1.py
+does, whose test accuracies its errors are held against; the others stop when every label is fitted.
+"cpu" and "paper" take the epochs to 95 %, too, because at the decayed rate this MLP leaves some
+labels unfitted, even clean ones; training goes on past it. After 100 epochs the rate is half a
+hundredth of the first: more are of no use.
 """
 
 import dataclasses

@@ -25,7 +25,9 @@ Command: python experiments/zhang2017/early_stopping.py --preset smoke
 Deviations: a tenth of the training split is held out for validation, drawn anew for each seed; the
 paper trains on all of it. smoke and cpu have smaller networks and a constant learning rate, the
 same with and without batch norm. Every run takes all of its epochs; the paper does not give their
-number, 100 are taken.
+number, 100 are taken. What else it leaves open, and what is taken: batches of 128, as reproductions
+have; weights from Glorot's uniform distribution in small Inception, which without batch norm starts
+badly from He's at the paper's rate (more in rote/studies/zhang2017/settings.py).
 """
 
 import dataclasses

@@ -17,6 +17,7 @@ test accuracy stays above chance; on digits this network makes no use of it (REA
 The second table is about what was memorised; corruption_sweep.py says what its columns are.
 
 Command: python experiments/zhang2017/learning_curves.py --preset smoke
+
 The README beside this file has what each preset measured, and what it cost.
   smoke  digits (in the package), CNN with batch norm, three seeds; half a minute on two cores
   cpu    small Alexnet on 10,000 images of CIFAR-10, tested on 2,000; over two hours
@@ -34,9 +35,11 @@ learning rate is 0.0025: from Glorot's weights and 0.02 times 0.97 per epoch, ab
 for 128 per example, small Inception without batch norm was still at the loss of chance, 2.30, after
 15 epochs of random labels (one seed). A network without convolutions cannot tell shuffled_pixels
 from true (a test shows it), so this figure wants a convolutional one. gaussian matches one mean and
-variance over the whole set; the paper does not say whether it is per channel. What else the paper
-leaves open, and what is taken, stands in rote/studies/zhang2017/settings.py. "Fitted" means 100 %
-training accuracy in a full pass in evaluation mode at the end of an epoch.
+variance over the whole set; the paper does not say whether it is per channel. What else it leaves
+open, and what is taken: batches of 128, as reproductions have; weights from He's normal
+distribution in MLPs, from Glorot's uniform one in small Alexnet and small Inception, which without
+batch norm start badly from He's at the paper's rates (more in rote/studies/zhang2017/settings.py).
+"Fitted" means 100 % training accuracy in a full pass in evaluation mode at the end of an epoch.
 """
 
 import dataclasses
