@@ -144,6 +144,12 @@ def test_outputs_do_not_depend_on_how_many_points_go_together(monkeypatch):
     np.testing.assert_allclose(network(points), whole, rtol=0, atol=1e-8)
 
 
+def test_no_points_have_no_outputs():
+    points, labels, _, direction = problem(5, 2)
+    network = expressivity.construct(points, labels, direction)
+    assert network(np.zeros((0, 2))).shape == (0,)
+
+
 def test_what_cannot_be_fitted_is_refused():
     points, labels, _, direction = problem(8, 2)
     twice = np.concatenate([points, points[2:3]])
@@ -170,5 +176,9 @@ def test_what_cannot_be_fitted_is_refused():
 def test_what_cannot_be_constructed_is_told(targets, changes, message):
     with pytest.raises(InputError, match=message):
         expressivity.construct(np.eye(3), targets, np.array([0.1, 0.2, 0.4]), **changes)
+    with pytest.raises(InputError, match=r"points of shape \(3,\) and direction of shape \(3,\)"):
+        expressivity.construct(np.arange(3.0), np.zeros(3), np.ones(3))
+    with pytest.raises(InputError, match="points: not all finite"):
+        expressivity.construct(np.full((3, 1), np.nan), np.zeros(3), np.ones(1))
     with pytest.raises(InputError, match="at least one"):
         expressivity.construct(np.zeros((0, 3)), np.zeros(0), np.ones(3))

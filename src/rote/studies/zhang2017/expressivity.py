@@ -33,7 +33,7 @@ class Network(NamedTuple):
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """The outputs ``[n]`` at points ``[n, d]``."""
-        parts = np.array_split(points, -(-len(points) // ROWS_AT_ONCE))
+        parts = np.array_split(points, max(1, -(-len(points) // ROWS_AT_ONCE)))
         return np.concatenate([self._forward(part) for part in parts])
 
     def _forward(self, points: np.ndarray) -> np.ndarray:
@@ -97,13 +97,19 @@ def construct(
     ([5.0, 1.0, 7.0], 9)
     """
     check_position(bias_position)
+    if np.ndim(points) != 2 or np.shape(direction) != np.shape(points)[1:]:
+        raise InputError(
+            f"points of shape {np.shape(points)} and direction of shape {np.shape(direction)}; "
+            "expected [n, d] and [d]"
+        )
     if len(points) == 0 or np.shape(targets) != (len(points),):
         raise InputError(
             f"targets of shape {np.shape(targets)} for {len(points)} points; expected one each, "
             "and at least one"
         )
-    if not np.all(np.isfinite(targets)):
-        raise InputError("targets: not all finite; give numbers")
+    for name, values in (("points", points), ("targets", targets), ("direction", direction)):
+        if not np.all(np.isfinite(values)):
+            raise InputError(f"{name}: not all finite; give numbers")
     if solver not in ("triangular", "recursion"):
         raise unknown_name("solver", solver, ("triangular", "recursion"))
     if not 2 <= depth <= len(points) + 1:
