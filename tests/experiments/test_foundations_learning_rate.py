@@ -35,6 +35,7 @@ def test_schedules_over_the_grid_beside_the_range_test(run_lesson, tmp_path):
     assert names == {"range_test", "grid", "schedules"}
 
 
+@pytest.mark.slow
 def test_the_rate_of_every_schedule(experiment):
     module = experiment("foundations/learning_rate")
     made = module.schedules(10, 14)

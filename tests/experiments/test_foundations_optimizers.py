@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 
+@pytest.mark.slow
 def test_the_negative_gradient_is_the_steepest_way(experiment):
     module = experiment("foundations/optimizers")
     config = module.Config(width=8, directions=300)

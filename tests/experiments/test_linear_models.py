@@ -110,6 +110,7 @@ def test_a_killed_run_keeps_what_it_has_solved(command, tmp_path, monkeypatch, c
     assert not RunDir.open(out).checkpoints.exists()
 
 
+@pytest.mark.slow
 def test_the_gram_matrix_of_random_features_is_that_of_all_at_once(experiment, monkeypatch):
     module = experiment("linear_models")
     images = module.data.load("digits", num_train=50).train.images
