@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import runpy
 import zipfile
@@ -106,6 +107,20 @@ def test_a_part_of_the_test_split(digits):
     )
     with pytest.raises(InputError, match=r"num_test 361: expected 10 .* to 360 for 'digits'"):
         data.subset(digits, num_test=361, seed=0)
+
+
+def test_a_description_says_what_was_left_out_and_how_images_were_stored(digits):
+    assert data.describe(digits) == {
+        "name": "digits",
+        "num_train": 1437,
+        "num_test": 360,
+        "subset": False,
+        "stored_as": None,
+    }
+    part = data.describe(data.subset(digits, 100, seed=0))
+    assert part["subset"] and part["num_train"] == 100
+    stored = dataclasses.replace(digits, provenance=({"image_format": "JPEG"},))
+    assert data.describe(stored)["stored_as"] == "JPEG"
 
 
 @pytest.mark.parametrize("num_train", [0, 9, 1438])

@@ -150,6 +150,7 @@ def test_the_table_says_what_was_found(made):
     assert "CIFAR-10, JPEG copy, 10,000 images" in text
     assert "None yet." in section()
     assert "*inconclusive*" in text and "linear system" in text
+    assert "target_accuracy (Fig. 1c); " in text and "num_filters (Section 5)." in text
     without = [item for item in compare(PUBLISHED, [], {}) if item.published.margin is None]
     assert "*inconclusive*" not in page.rule(without)
 

@@ -112,7 +112,7 @@ def subset(
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:
-    """A data set in a few words, for a run's ``summary.json``: what a paper's was, above all.
+    """What tells a data set from the one that a paper had, for a run's ``summary.json``.
 
     Returns:
       JSON-serializable: ``name``, ``num_train``, ``num_test``, ``subset`` (whether training
